@@ -1,1 +1,37 @@
+//! The native module `thrasks._thrasks`: the parts of thrasks, driving real asyncio loops.
+//!
+//! It owns no scheduling, counting, queueing or ordering: that is the crates'. Here are a driver (an
+//! asyncio loop on a Python thread), a job (a coroutine and the way of its outcome), and glue.
 
+mod gate;
+mod gather;
+mod group;
+mod handle;
+mod home;
+mod imports;
+mod job;
+mod orders;
+mod pool;
+mod schedulers;
+mod settings;
+mod submission;
+mod sync;
+mod team;
+mod threads;
+mod worker;
+
+use pyo3::prelude::*;
+
+/// The native half of thrasks. Use the names in `thrasks` instead.
+#[pymodule(gil_used = false)]
+mod _thrasks {
+    #[pymodule_export]
+    use crate::{
+        gather::GatherJobs,
+        group::GroupBase,
+        handle::JobRef,
+        pool::Workers,
+        threads::{after_fork_in_child, idle_loops, stop_all_loops},
+        worker::LoopSide,
+    };
+}

@@ -3,12 +3,36 @@ use std::{error::Error, fmt};
 use crate::Wake;
 
 /// A job that a scheduler did not accept, and why.
+///
+/// # Examples
+///
+/// ```
+/// use thrasks_sched::{RoundRobin, Scheduler};
+///
+/// let scheduler = RoundRobin::new(2);
+/// let _jobs = scheduler.close();
+/// let rejected = scheduler.push("a").unwrap_err();
+/// assert_eq!(rejected.to_string(), "the scheduler is closed");
+/// assert_eq!(rejected.into_job(), "a");
+/// ```
 pub struct Rejected<J> {
     job: J,
     reason: Reason,
 }
 
 /// Why a scheduler did not accept a job.
+///
+/// # Examples
+///
+/// ```
+/// use thrasks_sched::{PerWorker, Reason, Scheduler, place_fn};
+///
+/// let scheduler = PerWorker::new(2, place_fn(|_: &u8, _| Err("no idea".into())));
+/// let (job, reason) = scheduler.push(1).unwrap_err().into_parts();
+/// assert_eq!(job, 1);
+/// assert!(matches!(&reason, Reason::Policy(error) if error.to_string() == "no idea"));
+/// assert_eq!(reason.to_string(), "the placement failed: no idea");
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Reason {
@@ -31,27 +55,77 @@ pub enum Reason {
 
 impl<J> Rejected<J> {
     /// A rejection of `job`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_sched::{Reason, Rejected};
+    ///
+    /// let rejected = Rejected::new("a", Reason::Full);
+    /// assert_eq!(rejected.to_string(), "the scheduler is full");
+    /// ```
     pub fn new(job: J, reason: Reason) -> Self {
         Self { job, reason }
     }
 
     /// The reason.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_sched::{Reason, Rejected};
+    ///
+    /// let rejected = Rejected::new("a", Reason::Full);
+    /// assert!(matches!(rejected.reason(), Reason::Full));
+    /// ```
     pub fn reason(&self) -> &Reason {
         &self.reason
     }
 
     /// The job, given back.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_sched::{Reason, Rejected};
+    ///
+    /// assert_eq!(Rejected::new("a", Reason::Full).into_job(), "a");
+    /// ```
     pub fn into_job(self) -> J {
         self.job
     }
 
     /// The job and the reason.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_sched::{Reason, Rejected};
+    ///
+    /// let (job, reason) = Rejected::new("a", Reason::Closed).into_parts();
+    /// assert_eq!(job, "a");
+    /// assert!(matches!(reason, Reason::Closed));
+    /// ```
     pub fn into_parts(self) -> (J, Reason) {
         (self.job, self.reason)
     }
 }
 
 /// What became of a [`push_batch`](crate::Scheduler::push_batch).
+///
+/// # Examples
+///
+/// ```
+/// use thrasks_sched::{PerWorker, Scheduler, Wake, place_fn};
+///
+/// let scheduler = PerWorker::new(2, place_fn(|job: &usize, _| Ok(*job)));
+/// let mut jobs = [1, 1, 9, 0].into_iter();
+/// let batch = scheduler.push_batch(&mut jobs);
+/// assert_eq!(batch.accepted, 2);
+/// assert_eq!(batch.wake, Wake::One(1));
+/// assert_eq!(batch.rejected.unwrap().into_job(), 9);
+/// assert_eq!(jobs.next(), Some(0));
+/// ```
 #[must_use = "the accepted jobs may lie unseen until the named workers are woken"]
 pub struct Batch<J> {
     /// How many jobs were accepted.

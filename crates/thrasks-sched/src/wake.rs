@@ -1,4 +1,16 @@
 /// Whom to wake after a push.
+///
+/// # Examples
+///
+/// ```
+/// use thrasks_sched::{Queue, Scheduler, Wake};
+///
+/// let scheduler = Queue::new(2);
+/// assert_eq!(scheduler.push("a").unwrap(), Wake::Nobody);
+/// assert_eq!(scheduler.pop(1), Some("a"));
+/// assert_eq!(scheduler.pop(0), None);
+/// assert_eq!(scheduler.push("b").unwrap(), Wake::One(0));
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[must_use = "a job may lie unseen until the named workers are woken"]
 pub enum Wake {
@@ -13,6 +25,16 @@ pub enum Wake {
 
 impl Wake {
     /// Calls `wake` with the number of each worker to be woken.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_sched::Wake;
+    ///
+    /// let mut woken = Vec::new();
+    /// Wake::Many(vec![2, 0]).each(|worker| woken.push(worker));
+    /// assert_eq!(woken, [2, 0]);
+    /// ```
     pub fn each(&self, mut wake: impl FnMut(usize)) {
         match self {
             Self::Nobody => {}
@@ -22,6 +44,15 @@ impl Wake {
     }
 
     /// Both: everybody whom `self` or `other` names, each once.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_sched::Wake;
+    ///
+    /// assert_eq!(Wake::One(1).and(Wake::Nobody), Wake::One(1));
+    /// assert_eq!(Wake::One(1).and(Wake::Many(vec![0, 1])), Wake::Many(vec![1, 0]));
+    /// ```
     pub fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::Nobody, wake) | (wake, Self::Nobody) => wake,

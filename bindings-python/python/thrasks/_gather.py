@@ -1,0 +1,473 @@
+"""Gathering results over several threads."""
+
+from __future__ import annotations
+
+__all__ = ["GatheringFuture", "threaded_gather"]
+
+import asyncio
+import inspect
+from collections.abc import AsyncGenerator, Awaitable, Coroutine, Generator
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+
+from ._arguments import Leasing
+from ._thrasks import _Gather
+
+if TYPE_CHECKING:
+    from ._arguments import LoopFactory
+    from ._modes import Scheduler, SchedulingMode
+    from ._pools import LoopPool
+
+T = TypeVar("T")
+T1 = TypeVar("T1")
+T2 = TypeVar("T2")
+T3 = TypeVar("T3")
+T4 = TypeVar("T4")
+T5 = TypeVar("T5")
+
+
+class GatheringFuture(asyncio.Future[T]):
+    """What `threaded_gather` returns: a future, and a coroutine as well.
+
+    As a coroutine it is taken by `asyncio.create_task` and `asyncio.TaskGroup.create_task`, which
+    take no other futures.
+    """
+
+    __slots__ = (
+        "_cancel_requested",
+        "_iterator",
+        "_keeper",
+        "_local",
+        "_order",
+        "_outcomes",
+        "_remote",
+        "_remote_places",
+        "_return_exceptions",
+        "_left",
+        "_ended_all",
+    )
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, return_exceptions: bool) -> None:
+        super().__init__(loop=loop)
+        self._return_exceptions = return_exceptions
+        self._cancel_requested = False
+        #: The futures among the arguments, which belong to this loop.
+        self._local: list[asyncio.Future[Any]] = []
+        #: The coroutines among the arguments, on their workers.
+        self._remote: _Gather | None = None
+        #: Which outcomes are those of the coroutines, in their order.
+        self._remote_places: list[int] = []
+        #: The outcome of each distinct argument, once it is there.
+        self._outcomes: list[Any] = []
+        #: For each argument, which outcome is its.
+        self._order: list[int] = []
+        #: How much has not ended: each future, and the coroutines together.
+        self._left = 0
+        self._keeper: AsyncGenerator[None, None] | None = None
+        self._ended_all: asyncio.Future[None] | None = None
+        self._iterator: Generator[Any, None, T] | None = None
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        """Ask every child to end, as the future of `asyncio.gather` does.
+
+        Args:
+            msg: The message of the `asyncio.CancelledError`.
+
+        Returns:
+            Whether any child could be asked. Then this is done when all of them have ended.
+        """
+        if self.done():
+            return False
+        asked = self._cancel_children(msg)
+        if asked:
+            # The outcome is a cancellation, whatever the children make of theirs.
+            self._cancel_requested = True
+        return asked
+
+    # A coroutine that awaits this future.
+
+    def send(self, value: Any, /) -> Any:
+        """Go on with a coroutine that awaits this future, as `coroutine.send`."""
+        if self._iterator is None:
+            self._iterator = iter(self)
+        return self._iterator.send(value)
+
+    def throw(self, *exc: Any) -> Any:
+        """Raise in a coroutine that awaits this future, as `coroutine.throw`."""
+        if self._iterator is None:
+            self._iterator = iter(self)
+        return self._iterator.throw(*exc)
+
+    def close(self) -> None:
+        """End a coroutine that awaits this future, as `coroutine.close`. The children go on."""
+        if self._iterator is not None:
+            self._iterator.close()
+
+    # What `threaded_gather` and the workers call.
+
+    def _start(self, aws: tuple[Any, ...], leasing: Leasing) -> None:
+        loop = self.get_loop()
+        coroutines: list[Coroutine[Any, Any, Any]] = []
+        distinct: dict[Any, int] = {}
+        for arg in aws:
+            place = distinct.get(arg)
+            if place is None:
+                place = distinct[arg] = len(self._outcomes)
+                self._outcomes.append(None)
+                if asyncio.iscoroutine(arg) and not asyncio.isfuture(arg):
+                    coroutines.append(arg)
+                    self._remote_places.append(place)
+            self._order.append(place)
+        if not distinct:
+            self._conclude()
+            return
+        self._left = len(distinct) - len(coroutines)
+        if coroutines:
+            workers = leasing.lease()
+            self._left += 1
+            self._remote = _Gather(
+                coroutines,
+                loop,
+                workers,
+                self,
+                self._return_exceptions,
+                leasing.max_concurrency,
+                leasing.private,
+            )
+        for arg, place in distinct.items():
+            if asyncio.isfuture(arg) or not asyncio.iscoroutine(arg):
+                future: asyncio.Future[Any] = asyncio.ensure_future(arg, loop=loop)
+                self._local.append(future)
+                future.add_done_callback(lambda future, place=place: self._child_done(place, future))
+        if self._left:
+            self._keeper = self._keep()
+            _step(self._keeper.__anext__())
+
+    def _cancel_children(self, msg: Any | None = None) -> bool:
+        asked = self._remote is not None and self._remote.cancel(msg)
+        for child in self._local:
+            asked |= child.cancel(msg)
+        return asked
+
+    def _failed(self, error: BaseException) -> None:
+        """The first coroutine has failed."""
+        if not self.done() and not self._return_exceptions:
+            self.set_exception(error)
+        del error
+
+    def _ended(self, outcomes: list[Any]) -> None:
+        """Every coroutine has ended."""
+        for place, outcome in zip(self._remote_places, outcomes, strict=True):
+            self._outcomes[place] = outcome
+        self._remote = None
+        self._count_down()
+
+    def _child_done(self, place: int, future: asyncio.Future[Any]) -> None:
+        """A future has ended."""
+        if future.cancelled():
+            error: BaseException | None = future._make_cancelled_error()
+        else:
+            error = future.exception()  # And it counts as retrieved.
+        if error is None:
+            self._outcomes[place] = future.result()
+        else:
+            self._outcomes[place] = error
+            self._failed(error)
+        self._count_down()
+        del future, error
+
+    def _count_down(self) -> None:
+        self._left -= 1
+        if self._left:
+            return
+        self._conclude()
+        if self._ended_all is not None and not self._ended_all.done():
+            self._ended_all.set_result(None)
+        keeper, self._keeper = self._keeper, None
+        if keeper is not None and not keeper.ag_running:
+            _step(keeper.aclose())
+
+    def _conclude(self) -> None:
+        outcomes, self._outcomes, self._local = self._outcomes, [], []
+        if self.done():
+            return
+        if self._cancel_requested:
+            cancellations = [o for o in outcomes if isinstance(o, asyncio.CancelledError)]
+            self.set_exception(cancellations[-1] if cancellations else asyncio.CancelledError())
+        else:
+            self.set_result([outcomes[place] for place in self._order])  # type: ignore[arg-type]
+
+    async def _keep(self) -> AsyncGenerator[None, None]:
+        """End what is left when the loop shuts down.
+
+        A loop that shuts down (`asyncio.run` does that) closes its asynchronous generators and
+        waits for them. This one is suspended until then, or until every child has ended.
+        """
+        try:
+            yield
+        finally:
+            if self._left:
+                self._ended_all = self.get_loop().create_future()
+                self._cancel_children()
+                await self._ended_all
+
+
+Coroutine.register(GatheringFuture)
+
+
+def _step(awaitable: Awaitable[Any]) -> None:
+    """Run what is known not to suspend."""
+    iterator = awaitable.__await__()
+    try:
+        next(iterator)
+    except (StopIteration, StopAsyncIteration):
+        pass
+
+
+@overload
+def threaded_gather(
+    aw1: Awaitable[T1],
+    /,
+    *,
+    return_exceptions: Literal[False] = False,
+    num_threads: int | None = None,
+    mode: SchedulingMode | Scheduler | None = None,
+    max_concurrency: int | None = None,
+    pool: LoopPool | None = None,
+    loop_factory: LoopFactory | None = None,
+) -> GatheringFuture[tuple[T1]]: ...
+@overload
+def threaded_gather(
+    aw1: Awaitable[T1],
+    /,
+    *,
+    return_exceptions: bool,
+    num_threads: int | None = None,
+    mode: SchedulingMode | Scheduler | None = None,
+    max_concurrency: int | None = None,
+    pool: LoopPool | None = None,
+    loop_factory: LoopFactory | None = None,
+) -> GatheringFuture[tuple[T1 | BaseException]]: ...
+@overload
+def threaded_gather(
+    aw1: Awaitable[T1],
+    aw2: Awaitable[T2],
+    /,
+    *,
+    return_exceptions: Literal[False] = False,
+    num_threads: int | None = None,
+    mode: SchedulingMode | Scheduler | None = None,
+    max_concurrency: int | None = None,
+    pool: LoopPool | None = None,
+    loop_factory: LoopFactory | None = None,
+) -> GatheringFuture[tuple[T1, T2]]: ...
+@overload
+def threaded_gather(
+    aw1: Awaitable[T1],
+    aw2: Awaitable[T2],
+    /,
+    *,
+    return_exceptions: bool,
+    num_threads: int | None = None,
+    mode: SchedulingMode | Scheduler | None = None,
+    max_concurrency: int | None = None,
+    pool: LoopPool | None = None,
+    loop_factory: LoopFactory | None = None,
+) -> GatheringFuture[tuple[T1 | BaseException, T2 | BaseException]]: ...
+@overload
+def threaded_gather(
+    aw1: Awaitable[T1],
+    aw2: Awaitable[T2],
+    aw3: Awaitable[T3],
+    /,
+    *,
+    return_exceptions: Literal[False] = False,
+    num_threads: int | None = None,
+    mode: SchedulingMode | Scheduler | None = None,
+    max_concurrency: int | None = None,
+    pool: LoopPool | None = None,
+    loop_factory: LoopFactory | None = None,
+) -> GatheringFuture[tuple[T1, T2, T3]]: ...
+@overload
+def threaded_gather(
+    aw1: Awaitable[T1],
+    aw2: Awaitable[T2],
+    aw3: Awaitable[T3],
+    /,
+    *,
+    return_exceptions: bool,
+    num_threads: int | None = None,
+    mode: SchedulingMode | Scheduler | None = None,
+    max_concurrency: int | None = None,
+    pool: LoopPool | None = None,
+    loop_factory: LoopFactory | None = None,
+) -> GatheringFuture[tuple[T1 | BaseException, T2 | BaseException, T3 | BaseException]]: ...
+@overload
+def threaded_gather(
+    aw1: Awaitable[T1],
+    aw2: Awaitable[T2],
+    aw3: Awaitable[T3],
+    aw4: Awaitable[T4],
+    /,
+    *,
+    return_exceptions: Literal[False] = False,
+    num_threads: int | None = None,
+    mode: SchedulingMode | Scheduler | None = None,
+    max_concurrency: int | None = None,
+    pool: LoopPool | None = None,
+    loop_factory: LoopFactory | None = None,
+) -> GatheringFuture[tuple[T1, T2, T3, T4]]: ...
+@overload
+def threaded_gather(
+    aw1: Awaitable[T1],
+    aw2: Awaitable[T2],
+    aw3: Awaitable[T3],
+    aw4: Awaitable[T4],
+    /,
+    *,
+    return_exceptions: bool,
+    num_threads: int | None = None,
+    mode: SchedulingMode | Scheduler | None = None,
+    max_concurrency: int | None = None,
+    pool: LoopPool | None = None,
+    loop_factory: LoopFactory | None = None,
+) -> GatheringFuture[tuple[T1 | BaseException, T2 | BaseException, T3 | BaseException, T4 | BaseException]]: ...
+@overload
+def threaded_gather(
+    aw1: Awaitable[T1],
+    aw2: Awaitable[T2],
+    aw3: Awaitable[T3],
+    aw4: Awaitable[T4],
+    aw5: Awaitable[T5],
+    /,
+    *,
+    return_exceptions: Literal[False] = False,
+    num_threads: int | None = None,
+    mode: SchedulingMode | Scheduler | None = None,
+    max_concurrency: int | None = None,
+    pool: LoopPool | None = None,
+    loop_factory: LoopFactory | None = None,
+) -> GatheringFuture[tuple[T1, T2, T3, T4, T5]]: ...
+@overload
+def threaded_gather(
+    aw1: Awaitable[T1],
+    aw2: Awaitable[T2],
+    aw3: Awaitable[T3],
+    aw4: Awaitable[T4],
+    aw5: Awaitable[T5],
+    /,
+    *,
+    return_exceptions: bool,
+    num_threads: int | None = None,
+    mode: SchedulingMode | Scheduler | None = None,
+    max_concurrency: int | None = None,
+    pool: LoopPool | None = None,
+    loop_factory: LoopFactory | None = None,
+) -> GatheringFuture[tuple[T1 | BaseException, T2 | BaseException, T3 | BaseException, T4 | BaseException, T5 | BaseException]]: ...
+@overload
+def threaded_gather(
+    *aws: Awaitable[T],
+    return_exceptions: Literal[False] = False,
+    num_threads: int | None = None,
+    mode: SchedulingMode | Scheduler | None = None,
+    max_concurrency: int | None = None,
+    pool: LoopPool | None = None,
+    loop_factory: LoopFactory | None = None,
+) -> GatheringFuture[list[T]]: ...
+@overload
+def threaded_gather(
+    *aws: Awaitable[T],
+    return_exceptions: bool,
+    num_threads: int | None = None,
+    mode: SchedulingMode | Scheduler | None = None,
+    max_concurrency: int | None = None,
+    pool: LoopPool | None = None,
+    loop_factory: LoopFactory | None = None,
+) -> GatheringFuture[list[T | BaseException]]: ...
+def threaded_gather(
+    *aws: Awaitable[Any],
+    return_exceptions: bool = False,
+    num_threads: int | None = None,
+    mode: SchedulingMode | Scheduler | None = None,
+    max_concurrency: int | None = None,
+    pool: LoopPool | None = None,
+    loop_factory: LoopFactory | None = None,
+) -> GatheringFuture[Any]:
+    """Run awaitables concurrently over several threads, as `asyncio.gather` does on one.
+
+    Coroutines run on worker threads, each as an ordinary task of the event loop there. Futures and
+    tasks stay on the loop that they belong to. An argument that is given twice runs once.
+
+    Args:
+        *aws: Coroutines, futures and other awaitables.
+        return_exceptions: Whether exceptions are results like any other. Otherwise the first one is
+            raised at once, and the others go on.
+        num_threads: How many threads the coroutines are spread over; 4 by default.
+        mode: Which of them runs which coroutine: a `SchedulingMode`, `ROUND_ROBIN` by default, or
+            an object with a ``place(loads)`` method.
+        max_concurrency: How many coroutines may run at once; the others wait. No bound by default.
+        pool: Run on the threads of this pool, in its mode.
+        loop_factory: What makes the event loops, such as ``uvloop.new_event_loop``.
+
+    Returns:
+        A future of the list of the results, in the order of the arguments. Everything has been
+        scheduled when the call returns. Where no loop is running, a coroutine, which does all this
+        when it is awaited: ``asyncio.run(threaded_gather(...))``. Cancelling the future cancels
+        what it gathers, and it is done when all of that has ended.
+
+    Raises:
+        TypeError: An argument is not awaitable or not hashable, or an option is of the wrong type.
+            No coroutine has been started, and those among the arguments are closed.
+        ValueError: A future belongs to another loop, or an option is out of range. Likewise.
+        RuntimeError: The pool is not open. Likewise.
+    """
+    loop = asyncio._get_running_loop()
+    try:
+        leasing = Leasing(num_threads, mode, loop_factory, pool, max_concurrency)
+        _check(aws, loop)
+        if loop is None:
+            return _when_awaited(aws, leasing, return_exceptions)  # type: ignore[return-value]
+        outer: GatheringFuture[Any] = GatheringFuture(loop, return_exceptions)
+        outer._start(aws, leasing)
+    except BaseException:
+        _close(aws)
+        raise
+    return outer
+
+
+async def _when_awaited(
+    aws: tuple[Awaitable[Any], ...], leasing: Leasing, return_exceptions: bool
+) -> list[Any]:
+    outer: GatheringFuture[list[Any]] = GatheringFuture(
+        asyncio.get_running_loop(), return_exceptions
+    )
+    try:
+        outer._start(aws, leasing)
+    except BaseException:
+        _close(aws)
+        raise
+    return await outer
+
+
+def _check(aws: tuple[Any, ...], loop: asyncio.AbstractEventLoop | None) -> None:
+    """Find what is wrong with the arguments before any is started."""
+    for arg in aws:
+        hash(arg)
+        if asyncio.isfuture(arg):
+            if loop is not None and arg.get_loop() is not loop:
+                raise ValueError(
+                    "The future belongs to a different loop than the one specified as the loop "
+                    "argument"
+                )
+        elif not asyncio.iscoroutine(arg) and not inspect.isawaitable(arg):
+            raise TypeError(
+                f"An asyncio.Future, a coroutine or an awaitable is required, got {arg!r}"
+            )
+
+
+def _close(aws: tuple[Any, ...]) -> None:
+    for arg in aws:
+        if asyncio.iscoroutine(arg) and not asyncio.isfuture(arg):
+            try:
+                arg.close()
+            except (RuntimeError, ValueError):
+                pass  # It has been started.

@@ -1,0 +1,179 @@
+"""The handles of tasks that run on workers."""
+
+from __future__ import annotations
+
+__all__ = ["ThreadedTask"]
+
+import asyncio
+import itertools
+import sys
+from collections.abc import Coroutine, Generator
+from contextvars import Context
+from types import FrameType
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO, TypeVar
+
+if TYPE_CHECKING:
+    from ._thrasks import _Job
+
+T = TypeVar("T")
+
+_numbers = itertools.count(1)
+
+
+class ThreadedTask(asyncio.Future[T]):
+    """A task on a worker's loop, as a future of the caller's loop.
+
+    It has the interface of `asyncio.Task`, and works wherever asyncio takes a future: ``await``,
+    `asyncio.wait`, `asyncio.wait_for`, `asyncio.shield`, `asyncio.gather`, `asyncio.as_completed`.
+    Its callbacks run on the caller's loop. It may be awaited on another loop, too.
+
+    It is made by `ThreadedTaskGroup.create_task` and `LoopPool.run`.
+    """
+
+    __slots__ = ("_job", "_name")
+
+    def __init__(self, job: _Job, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop=loop)
+        self._job = job
+        self._name: str | None = None
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        """Ask the task to end.
+
+        As with `asyncio.Task.cancel`, this is a request: `asyncio.CancelledError` is raised in the
+        coroutine, on its worker, where it may be caught. The handle is cancelled when the task has
+        ended that way. A task that has not started never will, and its handle is cancelled at once.
+
+        May be called from any thread.
+
+        Args:
+            msg: The message of the `CancelledError`.
+
+        Returns:
+            False if the task is done already, otherwise True.
+        """
+        if self.done():
+            return False
+        return self._job.cancel(msg)
+
+    def cancelling(self) -> int:
+        """Return how many requests to cancel are pending, as `asyncio.Task.cancelling`."""
+        return self._job.cancelling()
+
+    def uncancel(self) -> int:
+        """Take one request to cancel back, in the count, and return the new count."""
+        return self._job.uncancel()
+
+    def get_name(self) -> str:
+        """Return the name of the task."""
+        name = self._job.name()
+        if name is not None:
+            self._name = str(name)
+        elif self._name is None:
+            # It was given none and has not started, or has ended: this one is its name from now on.
+            self._name = f"ThreadedTask-{next(_numbers)}"
+            self._job.rename(self._name)
+        return self._name
+
+    def set_name(self, value: object, /) -> None:
+        """Set the name of the task."""
+        self._name = str(value)
+        task = self._job.task()
+        if task is not None:
+            task.set_name(self._name)
+        else:
+            self._job.rename(self._name)
+
+    def get_coro(self) -> Coroutine[Any, Any, T] | None:
+        """Return the coroutine, or None once the task has ended: it is let go of then."""
+        return self._job.coroutine()
+
+    def get_context(self) -> Context | None:
+        """Return the context that the task runs in, or None once the task has ended."""
+        return self._job.context()
+
+    def get_stack(self, *, limit: int | None = None) -> list[FrameType]:
+        """Return the stack frames of the task while it is suspended, as `asyncio.Task.get_stack`."""
+        task = self._job.task()
+        return [] if task is None else task.get_stack(limit=limit)
+
+    def print_stack(self, *, limit: int | None = None, file: TextIO | None = None) -> None:
+        """Print the stack of the task while it is suspended, as `asyncio.Task.print_stack`."""
+        task = self._job.task()
+        if task is None:
+            print(f"No stack for {self!r}", file=sys.stderr if file is None else file)
+        else:
+            task.print_stack(limit=limit, file=file)
+
+    def set_result(self, result: T, /) -> NoReturn:
+        """Raise RuntimeError: the outcome is the coroutine's."""
+        raise RuntimeError("ThreadedTask does not support set_result operation")
+
+    def set_exception(self, exception: object, /) -> NoReturn:
+        """Raise RuntimeError: the outcome is the coroutine's."""
+        raise RuntimeError("ThreadedTask does not support set_exception operation")
+
+    def __await__(self) -> Generator[Any, None, T]:
+        if self.done() or asyncio._get_running_loop() is self.get_loop():
+            return super().__await__()
+        return _await_elsewhere(self).__await__()
+
+    __iter__ = __await__
+
+    def __repr__(self) -> str:
+        if self.cancelled():
+            state = "cancelled"
+        elif self.done():
+            state = "finished"
+        elif self._job.cancelling():
+            state = "cancelling"
+        else:
+            state = "pending"
+        info = [f"{type(self).__name__} {state} name={self.get_name()!r}"]
+        worker = self._job.worker()
+        if worker is not None:
+            info.append(f"worker={worker!r}")
+        coro = self._job.coroutine()
+        if coro is not None:
+            info.append(f"coro=<{getattr(coro, '__qualname__', type(coro).__qualname__)}()>")
+        if self.done() and not self.cancelled():
+            # Read past exception(), which would mark it as retrieved.
+            error = self._exception
+            info.append(f"result={self._result!r}" if error is None else f"exception={error!r}")
+        return f"<{' '.join(info)}>"
+
+
+async def _await_elsewhere(handle: ThreadedTask[T]) -> T:
+    """Await a handle on a loop that is not its own: through a future of the loop that runs here."""
+    here = asyncio.get_running_loop()
+    local: asyncio.Future[T] = here.create_future()
+
+    def pass_on(_: asyncio.Future[T]) -> None:
+        try:
+            here.call_soon_threadsafe(settle)
+        except RuntimeError:  # The loop is closed: nobody waits there any more.
+            pass
+
+    def settle() -> None:
+        if local.done():
+            return
+        if handle.cancelled():
+            local.cancel(*handle._make_cancelled_error().args)
+        elif (error := handle.exception()) is not None:
+            local.set_exception(error)
+        else:
+            local.set_result(handle.result())
+
+    handle.get_loop().call_soon_threadsafe(handle.add_done_callback, pass_on)
+    try:
+        while True:
+            try:
+                return await asyncio.shield(local)
+            except asyncio.CancelledError as exc:
+                if local.done() or not handle.cancel(*exc.args):
+                    raise
+                # Asked to end, as a task that is awaited on its own loop would be: whoever awaits
+                # it learns when it has.
+    finally:
+        # The frame refers to the exception that it raises, through the future.
+        del local

@@ -1,0 +1,47 @@
+"""Which worker runs which task."""
+
+from __future__ import annotations
+
+__all__ = ["Scheduler", "SchedulingMode"]
+
+import enum
+from collections.abc import Sequence
+from typing import Protocol
+
+
+class SchedulingMode(enum.Enum):
+    """Decide which worker runs which task.
+
+    An object with a ``place(loads)`` method may be given in place of a mode: see `Scheduler`.
+    """
+
+    ROUND_ROBIN = "round_robin"
+    """Task ``i`` runs on worker ``i % n``: predictable, and the cheapest."""
+
+    QUEUE = "queue"
+    """Tasks wait in one queue, and a worker takes the next one when it is free: uneven work
+    balances itself, and no task waits behind a busy worker while another is idle."""
+
+    LEAST_LOADED = "least_loaded"
+    """Each task runs on the worker that has the fewest unfinished tasks when it is created."""
+
+
+class Scheduler(Protocol):
+    """Choose the worker of each task yourself.
+
+    An object with this method can be given as ``mode=`` wherever a `SchedulingMode` can.
+    """
+
+    def place(self, loads: Sequence[int], /) -> int:
+        """Return the number of the worker that is to run the next task.
+
+        It is called once per task, on the thread that creates the task, before the task exists.
+        An exception is raised from the call that creates the task.
+
+        Args:
+            loads: How many unfinished tasks each worker has, by its number.
+
+        Returns:
+            A number from 0 to ``len(loads) - 1``.
+        """
+        ...

@@ -1,0 +1,43 @@
+//! The bound on how many jobs of one group or gather run at once.
+
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use thrasks_sched::Limit;
+
+use crate::{job::Job, team::Team};
+
+/// Stands between a group and its workers when `max_concurrency` was given.
+pub(crate) struct Gate {
+    limit: Limit<Arc<Job>>,
+    team: Arc<Team>,
+}
+
+impl Gate {
+    pub(crate) fn new(max_concurrency: usize, team: Arc<Team>) -> Arc<Self> {
+        Arc::new(Self { limit: Limit::new(max_concurrency), team })
+    }
+
+    /// Lets the job through to the workers, now or when it is its turn.
+    pub(crate) fn enter(&self, py: Python<'_>, job: Arc<Job>) -> PyResult<()> {
+        let Some(job) = self.limit.enter(job) else { return Ok(()) };
+        if job.pass_gate() {
+            return self.team.submit(job);
+        }
+        self.leave(py);
+        Ok(())
+    }
+
+    /// A job that had come through has ended: lets the next one through.
+    pub(crate) fn leave(&self, py: Python<'_>) {
+        while let Some(job) = self.limit.leave() {
+            if job.pass_gate() {
+                match self.team.submit(job.clone()) {
+                    Ok(()) => return,
+                    // Told of it, the job leaves the gate, and that lets the next one through.
+                    Err(error) => return job.fail(py, error),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! The native half of `threaded_gather`: a slot for each outcome, and the countdown to the last.
+
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, Ordering},
+};
+
+use pyo3::{exceptions::asyncio::CancelledError, intern, prelude::*, types::PyList};
+use thrasks_gather::Slots;
+
+use crate::{
+    home::{Delivery, Home},
+    job::{Job, Outcome, Place, Spec},
+    pool::Workers,
+    submission::Submission,
+    sync::lock,
+    team::Team,
+};
+
+/// Where the outcome of one job of a gather goes.
+pub(crate) struct GatherPlace {
+    gather: Arc<Gather>,
+    index: usize,
+}
+
+impl GatherPlace {
+    /// Puts the outcome into its slot, on whichever thread it came about, and tells the caller's
+    /// loop if it is the last one, or the first failure.
+    pub(crate) fn put(&self, py: Python<'_>, outcome: Outcome) {
+        let gather = &self.gather;
+        let failed = !gather.return_exceptions && !matches!(outcome, Outcome::Value(_));
+        let first_failure = failed && !gather.failed.swap(true, Ordering::AcqRel);
+        if first_failure {
+            *lock(&gather.failure) = Some(outcome.clone_ref(py));
+        }
+        let last = gather.slots.fill(self.index, outcome);
+        if last || first_failure {
+            gather.home.send(py, gather.clone());
+        }
+    }
+}
+
+/// One call of `threaded_gather`.
+struct Gather {
+    slots: Slots<Outcome>,
+    return_exceptions: bool,
+    failed: AtomicBool,
+    /// The first failure, until the caller is told.
+    failure: Mutex<Option<Outcome>>,
+    home: Arc<Home>,
+    /// Whom to tell: an object with the methods `_failed(error)` and `_ended(outcomes)`.
+    caller: Mutex<Option<Py<PyAny>>>,
+    /// The lease, until the last job has ended; `None` on a pool of the caller's.
+    leased: Mutex<Option<Arc<Team>>>,
+}
+
+impl Delivery for Gather {
+    fn deliver(self: Arc<Self>, py: Python<'_>) {
+        let failure = lock(&self.failure).take();
+        if let Some(failure) = failure {
+            let caller = lock(&self.caller).as_ref().map(|caller| caller.clone_ref(py));
+            self.tell(py, caller, intern!(py, "_failed"), |py| failure.into_exception(py));
+        }
+        if self.slots.left() == 0 {
+            self.release();
+            // Both the last outcome and a failure may have sent this here: the first that comes
+            // takes the caller.
+            let caller = lock(&self.caller).take();
+            self.tell(py, caller, intern!(py, "_ended"), |py| {
+                let outcomes = PyList::empty(py);
+                for outcome in self.slots.take_all().into_iter().flatten() {
+                    outcomes.append(match outcome {
+                        Outcome::Value(value) => value.into_bound(py),
+                        other => other.into_exception(py)?,
+                    })?;
+                }
+                Ok(outcomes.into_any())
+            });
+        }
+    }
+
+    fn discard(self: Arc<Self>, _py: Python<'_>) {
+        let caller = lock(&self.caller).take();
+        drop(caller);
+        if self.slots.left() == 0 {
+            self.release();
+        }
+    }
+}
+
+impl Gather {
+    fn release(&self) {
+        let leased = lock(&self.leased).take();
+        if let Some(team) = leased {
+            team.release(None);
+        }
+    }
+
+    fn tell<'py>(
+        &self,
+        py: Python<'py>,
+        caller: Option<Py<PyAny>>,
+        method: &Bound<'py, pyo3::types::PyString>,
+        argument: impl FnOnce(Python<'py>) -> PyResult<Bound<'py, PyAny>>,
+    ) {
+        let Some(caller) = caller else { return };
+        let told = argument(py).and_then(|argument| caller.call_method1(py, method, (argument,)));
+        if let Err(error) = told {
+            error.write_unraisable(py, Some(caller.bind(py)));
+        }
+    }
+}
+
+impl Outcome {
+    fn clone_ref(&self, py: Python<'_>) -> Self {
+        match self {
+            Self::Value(value) => Self::Value(value.clone_ref(py)),
+            Self::Error(error) => Self::Error(error.clone_ref(py)),
+            Self::Cancelled(message) => {
+                Self::Cancelled(message.as_ref().map(|message| message.clone_ref(py)))
+            }
+        }
+    }
+
+    /// The exception that it is.
+    fn into_exception(self, py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+        match self {
+            Self::Error(error) => Ok(error.into_bound(py)),
+            Self::Cancelled(Some(message)) => py.get_type::<CancelledError>().call1((message,)),
+            Self::Cancelled(None) | Self::Value(_) => py.get_type::<CancelledError>().call0(),
+        }
+    }
+}
+
+/// The jobs of one call of `threaded_gather`, as the caller's loop sees them.
+#[pyclass(frozen, module = "thrasks._thrasks", name = "_Gather")]
+pub(crate) struct GatherJobs {
+    jobs: Vec<Arc<Job>>,
+}
+
+#[pymethods]
+impl GatherJobs {
+    /// Sends coroutines off to the workers. `caller._failed(error)` is called, at most once, for the
+    /// first that fails (never with `return_exceptions`), and `caller._ended(outcomes)`, once, when
+    /// the last has ended, with the results and exceptions in the order of the coroutines.
+    #[new]
+    fn new(
+        py: Python<'_>,
+        coroutines: Vec<Bound<'_, PyAny>>,
+        event_loop: &Bound<'_, PyAny>,
+        workers: &Bound<'_, Workers>,
+        caller: Py<PyAny>,
+        return_exceptions: bool,
+        max_concurrency: Option<usize>,
+        private: bool,
+    ) -> PyResult<Self> {
+        let home = Home::of(event_loop)?;
+        let team = workers.get().team().clone();
+        let submission = Submission::new(team.clone(), max_concurrency);
+        let gather = Arc::new(Gather {
+            slots: Slots::new(coroutines.len()),
+            return_exceptions,
+            failed: AtomicBool::new(false),
+            failure: Mutex::new(None),
+            home: home.clone(),
+            caller: Mutex::new(Some(caller)),
+            leased: Mutex::new(private.then_some(team)),
+        });
+        let mut jobs = Vec::with_capacity(coroutines.len());
+        for (index, coroutine) in coroutines.iter().enumerate() {
+            let spec = Spec::new(py, coroutine, None, None, None)?;
+            let place = Place::Gather(GatherPlace { gather: gather.clone(), index });
+            jobs.push(Job::new(spec, home.clone(), place, submission.gate().cloned(), None));
+        }
+        let sent = submission.submit_batch(py, &jobs);
+        let this = Self { jobs };
+        if let Err(error) = sent {
+            // Some may run already. Nobody waits for them: the caller gets the error at once.
+            let caller = lock(&gather.caller).take();
+            drop(caller);
+            for job in &this.jobs {
+                job.fail_or_cancel(py, &error);
+            }
+            return Err(error);
+        }
+        Ok(this)
+    }
+
+    /// Asks every job to end. Returns whether any could be asked.
+    #[pyo3(signature = (msg=None))]
+    fn cancel(&self, py: Python<'_>, msg: Option<Py<PyAny>>) -> bool {
+        let mut asked = false;
+        for job in &self.jobs {
+            let message = msg.as_ref().map(|message| message.clone_ref(py));
+            asked |= !matches!(job.cancel(py, message), crate::job::Cancel::TooLate);
+        }
+        asked
+    }
+}

@@ -1,0 +1,74 @@
+//! The Python objects that the hot paths use, looked up once.
+
+use pyo3::{intern, prelude::*, sync::PyOnceLock, types::PyString};
+
+macro_rules! imported {
+    ($($(#[$doc:meta])* $name:ident: $module:literal, $attribute:literal;)+) => {$(
+        $(#[$doc])*
+        pub(crate) fn $name(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+            static CELL: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+            CELL.import(py, $module, $attribute)
+        }
+    )+};
+}
+
+imported! {
+    /// `asyncio.Future`.
+    future: "asyncio", "Future";
+    /// `asyncio.Task`.
+    task: "asyncio", "Task";
+    /// `asyncio.current_task`.
+    current_task: "asyncio", "current_task";
+    /// `asyncio._get_running_loop`: `None` where no loop runs.
+    running_loop: "asyncio", "_get_running_loop";
+    /// `asyncio.iscoroutine`.
+    iscoroutine: "asyncio", "iscoroutine";
+    /// `contextvars.copy_context`.
+    copy_context: "contextvars", "copy_context";
+    /// The Python class of the handles.
+    handle_type: "thrasks._handles", "ThreadedTask";
+    /// The Python half of a loop thread.
+    run_worker: "thrasks._workers", "run";
+    /// Puts a loop back into the state in which it was made.
+    clean_loop: "thrasks._workers", "clean";
+    /// Makes a loop behave as the caller's loop does.
+    configure_loop: "thrasks._workers", "configure";
+    /// The enum of the scheduling modes.
+    scheduling_mode: "thrasks._modes", "SchedulingMode";
+    /// Starts a Python thread.
+    start_thread: "thrasks._workers", "start_thread";
+}
+
+/// Whether `asyncio.Task` takes `eager_start`.
+pub(crate) fn has_eager_tasks(py: Python<'_>) -> bool {
+    py.version_info() >= (3, 12)
+}
+
+/// The running loop of this thread, if there is one.
+pub(crate) fn get_running_loop(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
+    Ok(Some(running_loop(py)?.call0()?).filter(|running| !running.is_none()))
+}
+
+/// What `print` would say of an object in an error message; never fails.
+pub(crate) fn repr(object: &Bound<'_, PyAny>) -> String {
+    object.repr().map_or_else(
+        |_| "<an object whose repr fails>".into(),
+        |text: Bound<'_, PyString>| text.to_string(),
+    )
+}
+
+/// Whether asyncio takes this for a coroutine.
+pub(crate) fn is_coroutine(object: &Bound<'_, PyAny>) -> PyResult<bool> {
+    iscoroutine(object.py())?.call1((object,))?.is_truthy()
+}
+
+/// Whether this is the context of the task that is running here.
+pub(crate) fn is_own_context(context: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = context.py();
+    // Before 3.12 a task does not tell its context.
+    if py.version_info() < (3, 12) || get_running_loop(py)?.is_none() {
+        return Ok(false);
+    }
+    let task = current_task(py)?.call0()?;
+    Ok(!task.is_none() && task.call_method0(intern!(py, "get_context"))?.is(context))
+}

@@ -1,0 +1,342 @@
+//! Loop threads at work for one scheduler: a lease.
+
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use pyo3::{exceptions::PyRuntimeError, intern, prelude::*};
+use thrasks_group::{GroupState, Ticket};
+use thrasks_loop::{LoopPool, PoolStats};
+use thrasks_sched::{Reason, Rejected};
+
+use crate::{
+    home::{Delivery, Home},
+    imports,
+    job::{Job, Sent},
+    orders::Order,
+    schedulers::Mode,
+    sync::lock,
+    threads::{self, Kind},
+    worker::Worker,
+};
+
+/// Some loop threads, leased, with the scheduler that they serve.
+///
+/// A group or a gather has one to itself and gives it back when its last job has ended; a
+/// `LoopPool` has one for as long as it is open. Dropped instead of given back, its threads are
+/// stopped.
+pub(crate) struct Team {
+    pool: LoopPool<Order>,
+    kind: Kind,
+    mode: Mode,
+    /// The workers on the loops.
+    crew: Vec<Arc<Worker>>,
+    /// How many jobs each loop had started when the lease began.
+    baseline: Vec<u64>,
+    /// Who runs on a team that many share; `None` on one that knows its jobs anyway.
+    roster: Option<GroupState<Arc<Job>, ()>>,
+    /// Who waits for the roster to be empty.
+    waiter: Mutex<Option<Waiter>>,
+}
+
+/// A future of a caller's loop that is to be resolved.
+pub(crate) struct Waiter {
+    home: Arc<Home>,
+    future: Py<PyAny>,
+}
+
+impl Team {
+    /// Leases so many loops for a scheduler of this mode.
+    pub(crate) fn lease(
+        py: Python<'_>,
+        num_threads: usize,
+        mode: &Mode,
+        loop_factory: Option<&Bound<'_, PyAny>>,
+        shared: bool,
+    ) -> PyResult<Arc<Self>> {
+        let scheduler = mode.scheduler(py, num_threads);
+        let (kind, threads) = threads::lease(py, num_threads, loop_factory)?;
+        let crew: Vec<_> =
+            threads.iter().filter_map(|thread| threads::worker_of(&thread.handle())).collect();
+        let baseline = threads.iter().map(|thread| thread.handle().started()).collect();
+        let roster = shared.then(GroupState::new);
+        if let Some(roster) = &roster {
+            let _ = roster.enter();
+        }
+        Ok(Arc::new(Self {
+            pool: LoopPool::from_threads(scheduler, threads),
+            kind,
+            mode: mode.clone_ref(py),
+            crew,
+            baseline,
+            roster,
+            waiter: Mutex::new(None),
+        }))
+    }
+
+    pub(crate) fn workers(&self) -> usize {
+        self.pool.workers()
+    }
+
+    pub(crate) fn mode(&self) -> &Mode {
+        &self.mode
+    }
+
+    pub(crate) fn stats(&self) -> PoolStats {
+        self.pool.stats()
+    }
+
+    /// Gives a job to the scheduler, or to the worker that it is pinned to.
+    ///
+    /// # Errors
+    ///
+    /// The job has not been told: the caller fails or withdraws it.
+    pub(crate) fn submit(self: &Arc<Self>, job: Arc<Job>) -> PyResult<()> {
+        self.enlist(&job)?;
+        let pinned = job.pinned();
+        let order = Order::Start(Sent::new(job));
+        match pinned {
+            Some(worker) => self.pool.submit_to(worker, order),
+            None => self.pool.submit(order),
+        }
+        .map_err(Self::explain)
+    }
+
+    /// Gives many jobs, none of them pinned, to the scheduler, in order.
+    ///
+    /// # Errors
+    ///
+    /// The jobs from the first that was rejected on have not been told.
+    pub(crate) fn submit_batch(
+        self: &Arc<Self>,
+        jobs: impl Iterator<Item = Arc<Job>>,
+    ) -> PyResult<()> {
+        let mut jobs = jobs.map(|job| {
+            // Refused, it is submitted all the same, to be refused by the closed pool.
+            let _ = self.enlist(&job);
+            Order::Start(Sent::new(job))
+        });
+        self.pool.submit_batch(&mut jobs).map(drop).map_err(Self::explain)
+    }
+
+    fn enlist(self: &Arc<Self>, job: &Arc<Job>) -> PyResult<()> {
+        if let Some(roster) = &self.roster {
+            match roster.admit(job.clone()) {
+                Ok(ticket) => job.enlisted(self.clone(), ticket),
+                Err(_) => return Err(closed()),
+            }
+        }
+        Ok(())
+    }
+
+    /// A job of the roster has ended.
+    pub(crate) fn strike(&self, py: Python<'_>, ticket: Ticket) {
+        let Some(roster) = &self.roster else { return };
+        let left = roster.leave(ticket, None);
+        if left.drained {
+            self.tell_waiter(py);
+        }
+    }
+
+    fn tell_waiter(&self, py: Python<'_>) {
+        let is_over = self.roster.as_ref().is_none_or(|roster| {
+            matches!(roster.refusal(), Some(thrasks_group::Refusal::Finished))
+        });
+        if is_over {
+            let waiter = lock(&self.waiter).take();
+            if let Some(waiter) = waiter {
+                waiter.tell(py);
+            }
+        }
+    }
+
+    /// The jobs on the roster are to end, and no other to come.
+    pub(crate) fn abort(&self, py: Python<'_>) {
+        let jobs = self.roster.as_ref().and_then(GroupState::abort);
+        for job in jobs.into_iter().flatten() {
+            job.cancel(py, None);
+        }
+    }
+
+    /// From now on the team is over whenever nothing is on its roster: resolves `waiter` then.
+    /// Returns whether that is so already.
+    pub(crate) fn wait_drained(&self, waiter: Waiter) -> bool {
+        let old = lock(&self.waiter).replace(waiter);
+        drop(old);
+        if self.roster.as_ref().is_none_or(GroupState::begin_exit) {
+            let waiter = lock(&self.waiter).take();
+            return waiter.is_some();
+        }
+        false
+    }
+
+    /// The rejection of a job in the words of the Python API.
+    fn explain(rejected: Rejected<Order>) -> PyErr {
+        let (order, reason) = rejected.into_parts();
+        if let Order::Start(sent) = order {
+            // Taken back, not lost: the caller has it too, and decides.
+            drop(sent.into_job());
+        }
+        match reason {
+            Reason::Policy(error) => match error.downcast::<PyErr>() {
+                Ok(error) => *error,
+                Err(error) => PyRuntimeError::new_err(error.to_string()),
+            },
+            _ => closed(),
+        }
+    }
+
+    /// Gives the threads back: those that worked are cleaned first, which `waiter` may wait for.
+    /// Returns whether it is done already.
+    ///
+    /// To be called once, when the last job has ended.
+    pub(crate) fn release(self: &Arc<Self>, waiter: Option<Waiter>) -> bool {
+        let used: Vec<_> = self
+            .crew
+            .iter()
+            .zip(&self.baseline)
+            .filter(|(worker, baseline)| worker.handle().started() != **baseline)
+            .map(|(worker, _)| worker)
+            .collect();
+        if used.is_empty() {
+            self.give_back();
+            return true;
+        }
+        self.ask(&used, waiter, true);
+        false
+    }
+
+    /// Resolves `waiter` when every loop has been made, or could not be. Returns whether that is so
+    /// already.
+    pub(crate) fn wait_ready(self: &Arc<Self>, waiter: Waiter) -> bool {
+        let cold: Vec<_> = self.crew.iter().filter(|worker| !worker.is_settled()).collect();
+        if cold.is_empty() {
+            return true;
+        }
+        self.ask(&cold, Some(waiter), false);
+        false
+    }
+
+    /// Why a loop could not be made, if one could not.
+    pub(crate) fn failure(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.crew.iter().find_map(|worker| worker.failure(py))
+    }
+
+    /// Has some workers clean their loops, and goes on when all have.
+    fn ask(self: &Arc<Self>, workers: &[&Arc<Worker>], waiter: Option<Waiter>, give_back: bool) {
+        let left = AtomicUsize::new(workers.len());
+        let waiter = Mutex::new(waiter);
+        let cleaning = Arc::new(Cleaning { team: self.clone(), left, waiter, give_back });
+        for worker in workers {
+            let order = CleanOrder(Some((cleaning.clone(), (*worker).clone())));
+            // Given back, or dropped by a loop that ends, it counts as carried out.
+            let _ = worker.handle().post(Order::Clean(order));
+        }
+    }
+
+    fn give_back(&self) {
+        for (thread, worker) in self.pool.dismiss().into_iter().zip(&self.crew) {
+            if !worker.is_spoilt() {
+                threads::cache().put(self.kind, thread);
+            }
+        }
+    }
+}
+
+fn closed() -> PyErr {
+    PyRuntimeError::new_err("the LoopPool is closed")
+}
+
+impl Waiter {
+    pub(crate) fn new(home: Arc<Home>, future: Py<PyAny>) -> Self {
+        Self { home, future }
+    }
+
+    fn tell(self, py: Python<'_>) {
+        let home = self.home.clone();
+        home.send(py, Arc::new(Resolve(Mutex::new(Some(self)))));
+    }
+}
+
+/// Resolves a future on its loop.
+struct Resolve(Mutex<Option<Waiter>>);
+
+impl Delivery for Resolve {
+    fn deliver(self: Arc<Self>, py: Python<'_>) {
+        let Some(Waiter { future, .. }) = lock(&self.0).take() else { return };
+        let resolved = (|| {
+            if !future.call_method0(py, intern!(py, "done"))?.is_truthy(py)? {
+                future.call_method1(py, intern!(py, "set_result"), (py.None(),))?;
+            }
+            Ok::<(), PyErr>(())
+        })();
+        if let Err(error) = resolved {
+            error.write_unraisable(py, None);
+        }
+    }
+
+    fn discard(self: Arc<Self>, _py: Python<'_>) {
+        let waiter = lock(&self.0).take();
+        drop(waiter);
+    }
+}
+
+/// The loops of a team being put back into the state in which they were made.
+pub(crate) struct Cleaning {
+    team: Arc<Team>,
+    left: AtomicUsize,
+    waiter: Mutex<Option<Waiter>>,
+    give_back: bool,
+}
+
+impl Cleaning {
+    fn done(&self, py: Python<'_>) {
+        if self.left.fetch_sub(1, Ordering::AcqRel) == 1 {
+            if self.give_back {
+                self.team.give_back();
+            }
+            let waiter = lock(&self.waiter).take();
+            if let Some(waiter) = waiter {
+                waiter.tell(py);
+            }
+        }
+    }
+}
+
+/// The order to a worker to clean its loop. Dropped anywhere, it counts as carried out.
+pub(crate) struct CleanOrder(Option<(Arc<Cleaning>, Arc<Worker>)>);
+
+impl CleanOrder {
+    /// Carries it out, on the worker's thread.
+    pub(crate) fn carry_out(self, py: Python<'_>, event_loop: &Bound<'_, PyAny>) -> PyResult<()> {
+        let cleaned = Cleaned(Mutex::new(Some(self)));
+        imports::clean_loop(py)?.call1((event_loop, cleaned))?;
+        Ok(())
+    }
+}
+
+impl Drop for CleanOrder {
+    fn drop(&mut self) {
+        if let Some((cleaning, _)) = self.0.take() {
+            Python::attach(|py| cleaning.done(py));
+        }
+    }
+}
+
+/// Called, once, with whether a loop is clean.
+#[pyclass(frozen, module = "thrasks._thrasks", name = "_Cleaned")]
+struct Cleaned(Mutex<Option<CleanOrder>>);
+
+#[pymethods]
+impl Cleaned {
+    fn __call__(&self, clean: bool) {
+        let order = lock(&self.0).take();
+        if let Some(CleanOrder(Some((_, worker)))) = &order
+            && !clean
+        {
+            worker.spoil();
+        }
+        drop(order);
+    }
+}

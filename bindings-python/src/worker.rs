@@ -1,0 +1,311 @@
+//! A loop thread that runs an asyncio loop: the driver, and the callback that takes work.
+
+use std::{
+    sync::{
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Wake, Waker},
+    thread::Thread,
+    time::{Duration, Instant},
+};
+
+use pyo3::{
+    intern,
+    prelude::*,
+    types::{PyDict, PyString},
+};
+use thrasks_loop::{Driver, LoopHandle, Next, Work};
+
+use crate::{imports, job::Spec, orders::Order, settings::Settings, sync::lock};
+
+/// How long a worker takes up new jobs before its loop's I/O, timers and running tasks have a turn.
+const SLICE: Duration = Duration::from_millis(1);
+
+/// Runs an asyncio loop on a thread.
+pub(crate) struct AsyncioDriver {
+    pub(crate) worker: Arc<Worker>,
+    pub(crate) loop_factory: Option<Py<PyAny>>,
+}
+
+/// What a worker's thread, its jobs and those who wake it share.
+pub(crate) struct Worker {
+    doorbell: Arc<Doorbell>,
+    /// Set before the thread starts.
+    handle: OnceLock<LoopHandle<Order>>,
+    /// Taken from the driver when the thread starts. Only that thread looks at it, but a Python
+    /// object holds it, which any thread may.
+    work: Mutex<Option<Work<Order>>>,
+    event_loop: OnceLock<Py<PyAny>>,
+    settings: Mutex<Option<Settings>>,
+    /// Why the loop could not be made.
+    failure: OnceLock<Py<PyAny>>,
+    /// The loop would not be cleaned, or could not be made: it is not to be used again.
+    spoilt: AtomicBool,
+}
+
+/// How a worker's thread is woken: by its loop when that runs, by unparking before.
+#[derive(Default)]
+struct Doorbell(Mutex<Target>);
+
+#[derive(Default)]
+enum Target {
+    /// The thread has not begun to look for work. Its first look will find what there is.
+    #[default]
+    Nobody,
+    Loop {
+        call_soon_threadsafe: Py<PyAny>,
+        take: Py<PyAny>,
+    },
+    Parked(Thread),
+}
+
+impl Wake for Doorbell {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        Python::attach(|py| {
+            let (ring, take) = match &*lock(&self.0) {
+                Target::Nobody => return,
+                Target::Parked(thread) => return thread.unpark(),
+                Target::Loop { call_soon_threadsafe, take } => {
+                    (call_soon_threadsafe.clone_ref(py), take.clone_ref(py))
+                }
+            };
+            // An error is "Event loop is closed": the thread is past its last look, and what was
+            // sent to it is dropped, and told, by the loop thread's own end.
+            let _ = ring.call1(py, (take,));
+        });
+    }
+}
+
+impl Driver for AsyncioDriver {
+    type Job = Order;
+
+    fn waker(&self) -> Waker {
+        self.worker.doorbell.clone().into()
+    }
+
+    fn run(self, work: Work<Order>) {
+        let Self { worker, loop_factory } = self;
+        *lock(&worker.work) = Some(work);
+        Python::attach(|py| {
+            let ran = Py::new(py, LoopSide { worker: worker.clone() })
+                .and_then(|side| imports::run_worker(py)?.call1((side, loop_factory)));
+            if let Err(error) = ran {
+                worker.spoilt.store(true, Ordering::Release);
+                error.write_unraisable(py, None);
+            }
+            let bell = std::mem::take(&mut *lock(&worker.doorbell.0));
+            drop(bell);
+        });
+        // Dropped here, on the thread; the worker itself lives on in whoever still knows it.
+        let work = lock(&worker.work).take();
+        drop(work);
+    }
+}
+
+impl Worker {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            doorbell: Arc::default(),
+            handle: OnceLock::new(),
+            work: Mutex::new(None),
+            event_loop: OnceLock::new(),
+            settings: Mutex::new(None),
+            failure: OnceLock::new(),
+            spoilt: AtomicBool::new(false),
+        })
+    }
+
+    pub(crate) fn set_handle(&self, handle: LoopHandle<Order>) {
+        let _ = self.handle.set(handle);
+    }
+
+    pub(crate) fn handle(&self) -> &LoopHandle<Order> {
+        self.handle.get().expect("set before the worker is given to anybody")
+    }
+
+    pub(crate) fn is_spoilt(&self) -> bool {
+        self.spoilt.load(Ordering::Acquire)
+    }
+
+    /// Whether the loop has been made, or could not be.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.event_loop.get().is_some() || self.is_spoilt()
+    }
+
+    /// Why the loop could not be made, if it could not.
+    pub(crate) fn failure(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.failure.get().map(|error| error.clone_ref(py))
+    }
+
+    pub(crate) fn spoil(&self) {
+        self.spoilt.store(true, Ordering::Release);
+    }
+
+    /// A scheduled job has ended here. On the worker's thread.
+    pub(crate) fn finish(&self) {
+        if let Some(work) = &*lock(&self.work) {
+            work.finish();
+        }
+    }
+
+    fn next(&self) -> Next<Order> {
+        lock(&self.work).as_ref().map_or(Next::Stop, Work::next)
+    }
+
+    fn is_pulling(&self) -> bool {
+        lock(&self.work).as_ref().is_some_and(Work::is_shared)
+    }
+
+    fn event_loop<'py>(&self, py: Python<'py>) -> &Bound<'py, PyAny> {
+        self.event_loop.get().expect("the loop is made before it takes jobs").bind(py)
+    }
+
+    /// Makes the task of a job, which runs its first step at once where asyncio can do that.
+    pub(crate) fn make_task<'py>(
+        &self,
+        py: Python<'py>,
+        spec: &Spec,
+        settings: &Settings,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let event_loop = self.event_loop(py);
+        self.configure(event_loop, settings)?;
+        let keywords = PyDict::new(py);
+        keywords.set_item(intern!(py, "loop"), event_loop)?;
+        keywords.set_item(intern!(py, "context"), &spec.context)?;
+        if let Some(name) = &spec.name {
+            keywords.set_item(intern!(py, "name"), name)?;
+        }
+        if imports::has_eager_tasks(py) {
+            keywords.set_item(intern!(py, "eager_start"), true)?;
+        }
+        if let Some(more) = &spec.keywords {
+            keywords.update(more.bind(py).as_mapping())?;
+        }
+        imports::task(py)?.call((&spec.coroutine,), Some(&keywords))
+    }
+
+    /// Makes the loop behave as the caller's, unless it does already.
+    fn configure(&self, event_loop: &Bound<'_, PyAny>, settings: &Settings) -> PyResult<()> {
+        if lock(&self.settings).as_ref().is_some_and(|now| now.is(settings)) {
+            return Ok(());
+        }
+        settings.apply(event_loop)?;
+        let old = lock(&self.settings).replace(settings.clone());
+        drop(old);
+        Ok(())
+    }
+}
+
+/// A worker as its own loop and the Python half of its thread see it.
+#[pyclass(frozen, module = "thrasks._thrasks", name = "_LoopSide")]
+pub(crate) struct LoopSide {
+    worker: Arc<Worker>,
+}
+
+#[pymethods]
+impl LoopSide {
+    /// Takes up work: the callback with which the loop is woken.
+    fn __call__(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        let worker = &slf.get().worker;
+        let Some(()) = lock(&worker.work).as_ref().map(Work::acknowledge) else { return Ok(()) };
+        let mut start = None::<Instant>;
+        loop {
+            let again = match worker.next() {
+                Next::Job(Order::Start(sent)) | Next::Posted(Order::Start(sent)) => {
+                    let ended = sent.into_job().start(py, worker);
+                    // A worker that shares a queue takes the next job only when it can run it at
+                    // once: a task that has just suspended may be ready to go on, and goes first.
+                    !ended && worker.is_pulling()
+                }
+                Next::Posted(Order::Cancel(job, message))
+                | Next::Job(Order::Cancel(job, message)) => {
+                    job.cancel_task(py, message)?;
+                    false
+                }
+                Next::Posted(Order::Clean(order)) | Next::Job(Order::Clean(order)) => {
+                    order.carry_out(py, worker.event_loop(py))?;
+                    false
+                }
+                Next::Idle => return Ok(()),
+                Next::Stop => {
+                    worker.event_loop(py).call_method0(intern!(py, "stop"))?;
+                    return Ok(());
+                }
+            };
+            let spent = start.get_or_insert_with(Instant::now).elapsed();
+            if again || spent >= SLICE {
+                worker.event_loop(py).call_method1(intern!(py, "call_soon"), (slf,))?;
+                return Ok(());
+            }
+        }
+    }
+
+    /// The name of the thread.
+    #[getter]
+    fn name<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
+        PyString::new(py, self.worker.handle().name())
+    }
+
+    /// Whether the thread is to end.
+    #[getter]
+    fn stopping(&self) -> bool {
+        matches!(lock(&self.worker.work).as_ref().map(Work::is_stopping), None | Some(true))
+    }
+
+    /// Takes work from now on, on this loop.
+    fn attach(slf: &Bound<'_, Self>, event_loop: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = slf.py();
+        let worker = &slf.get().worker;
+        let call_soon_threadsafe =
+            event_loop.getattr(intern!(py, "call_soon_threadsafe"))?.unbind();
+        let _ = worker.event_loop.set(event_loop.clone().unbind());
+        let target = Target::Loop { call_soon_threadsafe, take: slf.clone().into_any().unbind() };
+        *lock(&worker.doorbell.0) = target;
+        // What came before there was anybody to wake.
+        event_loop.call_method1(intern!(py, "call_soon"), (slf,))?;
+        Ok(())
+    }
+
+    /// The loop could not be made: answers every job with the reason, until the thread is to end.
+    fn refuse(&self, py: Python<'_>, error: &Bound<'_, PyAny>) {
+        let worker = &self.worker;
+        let _ = worker.failure.set(error.clone().unbind());
+        worker.spoil();
+        *lock(&worker.doorbell.0) = Target::Parked(std::thread::current());
+        loop {
+            let Some(()) = lock(&worker.work).as_ref().map(Work::acknowledge) else { return };
+            loop {
+                match worker.next() {
+                    Next::Job(Order::Start(sent)) => {
+                        sent.into_job().fail(py, PyErr::from_value(error.clone()));
+                        worker.finish();
+                    }
+                    Next::Posted(Order::Start(sent)) => {
+                        sent.into_job().fail(py, PyErr::from_value(error.clone()));
+                    }
+                    // There is nothing to cancel and nothing to clean: dropped, it is done.
+                    Next::Posted(_) | Next::Job(_) => {}
+                    Next::Idle => break,
+                    Next::Stop => return,
+                }
+            }
+            py.detach(std::thread::park);
+        }
+    }
+
+    /// Ends the thread, if it has been idle in the cache for this many seconds.
+    fn retire(&self, py: Python<'_>, idle_for: f64) -> bool {
+        let idle_for = Duration::try_from_secs_f64(idle_for).unwrap_or_default();
+        let retired = crate::threads::cache().retire(self.worker.handle(), idle_for);
+        let found = retired.is_some();
+        // Dropping it stops it, which needs no thread to be waited for.
+        py.detach(|| drop(retired));
+        found
+    }
+}

@@ -1,0 +1,84 @@
+use std::{
+    fmt,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use crate::sync::lock;
+
+/// The outcomes of many jobs, each in its place, and the countdown to the last.
+///
+/// It runs nothing and wakes nobody, so any gather can be built on it: the functions of this crate
+/// are some, the Python package's another. Each slot has a lock of its own that only the job which
+/// fills it and the one who collects ever take, so that jobs never wait for each other.
+///
+/// # Why the last one sees everything
+///
+/// A slot is written before the countdown is lowered, with `AcqRel`. The countdown's decrements
+/// form one release sequence: whoever lowers it to zero has synchronised with every one before, and
+/// sees every slot.
+///
+/// # Examples
+///
+/// ```
+/// use thrasks_gather::Slots;
+///
+/// let slots = Slots::new(2);
+/// assert!(!slots.fill(1, "b"));
+/// assert!(slots.fill(0, "a"));
+/// assert_eq!(slots.take_all(), [Some("a"), Some("b")]);
+/// ```
+pub struct Slots<T> {
+    slots: Box<[Mutex<Option<T>>]>,
+    left: AtomicUsize,
+}
+
+impl<T> Slots<T> {
+    /// As many empty slots.
+    pub fn new(count: usize) -> Self {
+        Self {
+            slots: (0..count).map(|_| Mutex::new(None)).collect(),
+            left: AtomicUsize::new(count),
+        }
+    }
+
+    /// Leaves an outcome in its place. Returns whether it was the last one to come.
+    ///
+    /// # Panics
+    ///
+    /// When `index` is out of range, or was filled before.
+    #[track_caller]
+    pub fn fill(&self, index: usize, outcome: T) -> bool {
+        let old = lock(&self.slots[index]).replace(outcome);
+        assert!(old.is_none(), "slot {index} was filled twice");
+        self.left.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+
+    /// How many slots there are.
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether there is no slot at all.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// How many slots are still to be filled.
+    pub fn left(&self) -> usize {
+        self.left.load(Ordering::Acquire)
+    }
+
+    /// Takes what is in the slots now, in order: `None` for one that is empty.
+    pub fn take_all(&self) -> Vec<Option<T>> {
+        self.slots.iter().map(|slot| lock(slot).take()).collect()
+    }
+}
+
+impl<T> fmt::Debug for Slots<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Slots").field("len", &self.len()).field("left", &self.left()).finish()
+    }
+}

@@ -1,0 +1,212 @@
+use std::{
+    mem,
+    sync::{Arc, Mutex, OnceLock},
+    task::{Context, Poll, Waker},
+};
+
+use thrasks_loop::JoinHandle;
+use thrasks_sched::Reason;
+
+use crate::{
+    ChildError, Enclosure, Failure, Outcome, Panic, Supervisor, core::Core, core::Member,
+    seat::Seat, sync::lock,
+};
+
+/// One child: what its task, its handle and its group share.
+pub(crate) struct Child<T, E> {
+    pub(crate) seat: Seat<E>,
+    /// Set when the pool has taken the task; how to cancel it then.
+    task: OnceLock<JoinHandle<()>>,
+    state: Mutex<State<T>>,
+}
+
+struct State<T> {
+    cancelled: bool,
+    /// Whether it counts as alive for the group's limit.
+    counted: bool,
+    /// Why the pool did not take it.
+    rejection: Option<Reason>,
+    value: Value<T>,
+}
+
+enum Value<T> {
+    Pending(Option<Waker>),
+    /// Pending, and nobody wants it.
+    Unwanted,
+    Ready(Result<T, ChildError>),
+    Gone,
+}
+
+/// A child, seen from its handle.
+pub(crate) trait Handle<T>: Send + Sync {
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<T, ChildError>>;
+    fn is_finished(&self) -> bool;
+    fn cancel(&self);
+    fn disown(&self);
+}
+
+impl<T, E> Child<T, E> {
+    pub(crate) fn new(core: Arc<Core<E>>) -> Self {
+        Self {
+            seat: Seat::new(core),
+            task: OnceLock::new(),
+            state: Mutex::new(State {
+                cancelled: false,
+                counted: false,
+                rejection: None,
+                value: Value::Pending(None),
+            }),
+        }
+    }
+
+    /// The pool has taken it.
+    pub(crate) fn attach(&self, task: JoinHandle<()>) {
+        let _ = self.task.set(task);
+        // The lock orders this and `cancel`: either that one finds the task, or this its request.
+        if self.is_cancelled()
+            && let Some(task) = self.task.get()
+        {
+            task.cancel();
+        }
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        lock(&self.state).cancelled
+    }
+
+    pub(crate) fn set_counted(&self, counted: bool) {
+        lock(&self.state).counted = counted;
+    }
+
+    /// The pool has not taken it; its task is about to be dropped.
+    pub(crate) fn reject(&self, reason: Reason) {
+        let mut state = lock(&self.state);
+        state.rejection = Some(reason);
+        state.counted = false;
+    }
+
+    fn request_cancel(&self) {
+        lock(&self.state).cancelled = true;
+        if let Some(task) = self.task.get() {
+            task.cancel();
+        }
+    }
+
+    /// Leaves the outcome for the handle. Gives back what is to be dropped or woken, unlocked.
+    fn settle(&self, outcome: Result<T, ChildError>) -> (Option<Result<T, ChildError>>, Option<Waker>) {
+        let mut state = lock(&self.state);
+        match mem::replace(&mut state.value, Value::Gone) {
+            Value::Pending(joiner) => {
+                state.value = Value::Ready(outcome);
+                (None, joiner)
+            }
+            _ => (Some(outcome), None),
+        }
+    }
+}
+
+impl<T, E> Supervisor<Result<T, E>> for Child<T, E>
+where
+    T: Send + 'static,
+    E: Send + 'static,
+{
+    fn ended(self: Arc<Self>, _key: usize, outcome: Outcome<Result<T, E>>) {
+        let core = &self.seat.core;
+        let (outcome, mut failure) = match outcome {
+            Outcome::Done(Ok(value)) => (Ok(value), None),
+            Outcome::Done(Err(error)) => (Err(ChildError::Failed), Some(Failure::Error(error))),
+            Outcome::Panicked(panic) => (Err(ChildError::Panicked), Some(Failure::Panicked(panic))),
+            Outcome::Dropped => {
+                let mut state = lock(&self.state);
+                match (state.cancelled, state.rejection.take()) {
+                    (true, _) => (Err(ChildError::Cancelled), None),
+                    (false, Some(reason)) => {
+                        (Err(ChildError::Lost), Some(Failure::Rejected(reason)))
+                    }
+                    (false, None) => (Err(ChildError::Lost), Some(Failure::Lost)),
+                }
+            }
+        };
+        // Before the handle learns of it: who awaits it in the group is cancelled by then.
+        if failure.is_some() {
+            core.fail();
+        }
+        let (unwanted, joiner) = self.settle(outcome);
+        if let Err(panic) = Panic::catch(|| drop(unwanted)) {
+            failure = Some(Failure::Panicked(panic));
+            core.fail();
+        }
+        if lock(&self.state).counted {
+            core.start_next();
+        }
+        if let Some(joiner) = joiner {
+            joiner.wake();
+        }
+        self.seat.end(failure);
+    }
+
+    fn wants(&self, _key: usize) -> bool {
+        !self.is_cancelled()
+    }
+}
+
+impl<T, E> Enclosure for Child<T, E>
+where
+    T: Send + 'static,
+    E: Send + 'static,
+{
+    fn hold(&self) {
+        self.seat.hold();
+    }
+
+    fn release(&self) {
+        self.seat.release();
+    }
+}
+
+impl<T: Send, E: Send> Member for Child<T, E> {
+    fn cancel(&self) {
+        self.request_cancel();
+    }
+}
+
+impl<T: Send, E: Send> Handle<T> for Child<T, E> {
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<T, ChildError>> {
+        let mut state = lock(&self.state);
+        match &mut state.value {
+            Value::Pending(joiner) => {
+                let old = if joiner.as_ref().is_some_and(|old| old.will_wake(cx.waker())) {
+                    None
+                } else {
+                    joiner.replace(cx.waker().clone())
+                };
+                drop(state);
+                drop(old);
+                Poll::Pending
+            }
+            value => match mem::replace(value, Value::Gone) {
+                Value::Ready(outcome) => Poll::Ready(outcome),
+                _ => panic!("a GroupHandle was polled after it had given its outcome"),
+            },
+        }
+    }
+
+    fn is_finished(&self) -> bool {
+        matches!(lock(&self.state).value, Value::Ready(_) | Value::Gone)
+    }
+
+    fn cancel(&self) {
+        self.request_cancel();
+    }
+
+    fn disown(&self) {
+        let mut state = lock(&self.state);
+        let new = match state.value {
+            Value::Pending(_) => Value::Unwanted,
+            _ => Value::Gone,
+        };
+        let old = mem::replace(&mut state.value, new);
+        drop(state);
+        drop(old);
+    }
+}

@@ -1,0 +1,124 @@
+use std::{
+    fmt,
+    sync::{Arc, Mutex},
+};
+
+use event_listener::Event;
+use thrasks_sched::Limit;
+
+use crate::{Failure, GroupState, Hold, Ticket, sync::lock};
+
+/// What the handles, the children and the scope of one group share.
+pub(crate) struct Core<E> {
+    pub(crate) state: GroupState<Arc<dyn Member>, Failure<E>>,
+    cancel_on_failure: bool,
+    limit: Option<Limit<Box<dyn Waiting>>>,
+    /// Tells the scope that the body is to be dropped.
+    pub(crate) aborted: Event,
+    finished: Event,
+    /// What the scope runs in: it has not ended before the group is finished.
+    enclosing: Mutex<Option<Hold>>,
+}
+
+/// What a group keeps of a member: how to cancel it.
+pub(crate) trait Member: Send + Sync {
+    fn cancel(&self);
+}
+
+/// A child that waits until fewer others are alive.
+pub(crate) trait Waiting: Send {
+    /// Gives it to the pool, and to the limit's count. Where that is not to be or fails, it ends
+    /// uncounted, and the answer is `false`.
+    fn start(self: Box<Self>) -> bool;
+
+    fn into_any(self: Box<Self>) -> Box<dyn std::any::Any>;
+}
+
+impl<E> Core<E> {
+    pub(crate) fn new(cancel_on_failure: bool, limit: Option<usize>) -> Self {
+        Self {
+            state: GroupState::new(),
+            cancel_on_failure,
+            limit: limit.map(Limit::new),
+            aborted: Event::new(),
+            finished: Event::new(),
+            enclosing: Mutex::new(None),
+        }
+    }
+
+    pub(crate) fn limit(&self) -> Option<&Limit<Box<dyn Waiting>>> {
+        self.limit.as_ref()
+    }
+
+    /// Cancels every member, once.
+    pub(crate) fn abort(&self) {
+        let Some(members) = self.state.abort() else { return };
+        self.aborted.notify(usize::MAX);
+        for member in &members {
+            member.cancel();
+        }
+        if let Some(limit) = &self.limit {
+            // They end as they are dropped. One that gets in after this was admitted before the
+            // abort: it finds itself cancelled when its turn comes.
+            drop(limit.drain());
+        }
+    }
+
+    /// Something went wrong.
+    pub(crate) fn fail(&self) {
+        if self.cancel_on_failure {
+            self.abort();
+        }
+    }
+
+    /// A child that counted for the limit has ended: the next one may start.
+    pub(crate) fn start_next(&self) {
+        // A loop, not a recursion: each one that does not start makes room for another.
+        while let Some(waiting) = self.limit.as_ref().and_then(Limit::leave) {
+            if waiting.start() {
+                break;
+            }
+        }
+    }
+
+    pub(crate) fn leave(&self, ticket: Ticket, failure: Option<Failure<E>>) {
+        if self.state.leave(ticket, failure).drained && self.state.is_finished() {
+            self.finish();
+        }
+    }
+
+    /// The body is over. (Its own seat is a member, too: this never finishes the group.)
+    pub(crate) fn begin_exit(&self) {
+        if self.state.begin_exit() {
+            self.finish();
+        }
+    }
+
+    /// The scope begins, inside of this.
+    pub(crate) fn set_enclosing(&self, hold: Option<Hold>) {
+        *lock(&self.enclosing) = hold;
+    }
+
+    fn finish(&self) {
+        self.finished.notify(usize::MAX);
+        let enclosing = lock(&self.enclosing).take();
+        drop(enclosing);
+    }
+
+    /// Completes when the group is finished, or was never run.
+    pub(crate) async fn ended(&self) {
+        while self.state.is_entered() && !self.state.is_finished() {
+            let listener = self.finished.listen();
+            if self.state.is_finished() {
+                return;
+            }
+            listener.await;
+        }
+    }
+}
+
+impl<E> fmt::Debug for Core<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.state.fmt(f)
+    }
+}

@@ -1,0 +1,86 @@
+use std::{any::Any, future::Future, sync::Arc};
+
+use thrasks_loop::{LoopPool, Task};
+
+use crate::{Unstarted, child::Child, core::Waiting, spawn_error::Reason};
+
+/// A child that the pool has not been given yet.
+pub(crate) struct Launch<F, T, E>
+where
+    T: Send + 'static,
+    E: Send + 'static,
+{
+    pub(crate) task: Unstarted<F, Result<T, E>, Child<T, E>>,
+    pub(crate) child: Arc<Child<T, E>>,
+    pub(crate) pool: LoopPool,
+    /// The loop it is to run on, if the scheduler is not to choose.
+    pub(crate) worker: Option<usize>,
+}
+
+impl<F, Fut, T, E> Launch<F, T, E>
+where
+    F: FnOnce() -> Fut + Send + 'static,
+    Fut: Future<Output = Result<T, E>> + 'static,
+    T: Send + 'static,
+    E: Send + 'static,
+{
+    /// Gives it to the pool.
+    pub(crate) fn spawn(self) -> Result<(), (F, Reason)> {
+        let Self { task, child, pool, worker } = self;
+        let start = move || task.start();
+        let spawned = match worker {
+            Some(worker) => pool.spawn_on(worker, start),
+            None => pool.try_spawn(start),
+        };
+        match spawned {
+            Ok(handle) => {
+                child.attach(handle);
+                Ok(())
+            }
+            Err(error) => {
+                let reason = Reason::of(&error);
+                let start = error.into_factory();
+                Err((start().reclaim().0, reason))
+            }
+        }
+    }
+}
+
+impl<F, Fut, T, E> Waiting for Launch<F, T, E>
+where
+    F: FnOnce() -> Fut + Send + 'static,
+    Fut: Future<Output = Result<T, E>> + 'static,
+    T: Send + 'static,
+    E: Send + 'static,
+{
+    fn start(self: Box<Self>) -> bool {
+        let Self { task, child, pool, worker } = *self;
+        if child.is_cancelled() {
+            return false;
+        }
+        child.set_counted(true);
+        // Past the pool's bound on what waits there: this one was promised a place, and the
+        // group's limit bounds how many come this way.
+        let (task, handle) = Task::new(move || task.start());
+        let submitted = match worker {
+            Some(worker) => pool.submit_to(worker, task),
+            None => pool.submit(task),
+        };
+        match submitted {
+            Ok(()) => {
+                child.attach(handle);
+                true
+            }
+            Err(rejected) => {
+                let (task, reason) = rejected.into_parts();
+                child.reject(reason);
+                drop(task);
+                false
+            }
+        }
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
+}

@@ -1,0 +1,20 @@
+//! What this crate shares between threads, in two bodies: the real one, and loom's for the models
+//! in `tests/loom.rs`.
+
+pub(crate) use imp::{Mutex, MutexGuard};
+use std::sync::PoisonError;
+
+/// Locks, poisoned or not: every critical section of this crate leaves its data whole.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(not(thrasks_loom))]
+mod imp {
+    pub(crate) use std::sync::{Mutex, MutexGuard};
+}
+
+#[cfg(thrasks_loom)]
+mod imp {
+    pub(crate) use loom::sync::{Mutex, MutexGuard};
+}

@@ -1,0 +1,74 @@
+use std::task::Waker;
+
+use crate::Work;
+
+/// What a loop thread runs, and how it is woken.
+///
+/// The loop itself (a `LocalExecutor`, an asyncio loop, a game's frame loop ...) is the driver's;
+/// what it is fed with comes from its [`Work`].
+///
+/// # Examples
+///
+/// A driver that runs plain closures, one after another:
+///
+/// ```
+/// use std::{sync::{Arc, mpsc}, task::{Wake, Waker}, thread::Thread};
+/// use std::sync::OnceLock;
+/// use thrasks_loop::{Builder, Driver, Next, Work};
+///
+/// #[derive(Default)]
+/// struct Unpark(OnceLock<Thread>);
+/// impl Wake for Unpark {
+///     fn wake(self: Arc<Self>) {
+///         if let Some(thread) = self.0.get() {
+///             thread.unpark();
+///         }
+///     }
+/// }
+///
+/// struct Closures(Arc<Unpark>);
+/// impl Driver for Closures {
+///     type Job = Box<dyn FnOnce() + Send>;
+///
+///     fn waker(&self) -> Waker {
+///         self.0.clone().into()
+///     }
+///
+///     fn run(self, work: Work<Self::Job>) {
+///         // A wake-up before this line finds no thread; the first look below finds its work.
+///         self.0.0.get_or_init(std::thread::current);
+///         loop {
+///             work.acknowledge();
+///             match work.next() {
+///                 Next::Job(job) => {
+///                     job();
+///                     work.finish();
+///                 }
+///                 Next::Posted(job) => job(),
+///                 Next::Idle => std::thread::park(),
+///                 Next::Stop => break,
+///             }
+///         }
+///     }
+/// }
+///
+/// let thread = Builder::new().start_with(Closures(Arc::default()))?;
+/// let (send, receive) = mpsc::channel();
+/// thread.post(Box::new(move || send.send(6 * 7).unwrap())).ok().unwrap();
+/// assert_eq!(receive.recv(), Ok(42));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub trait Driver: Send + 'static {
+    /// What the loop is fed with.
+    type Job: Send + 'static;
+
+    /// Makes [`run`](Self::run) look for work again, from any thread, at any time: before `run`
+    /// has started and after it has returned too. It must not block.
+    fn waker(&self) -> Waker;
+
+    /// Runs the loop on its thread, until [`Work::next`] returns [`Next::Stop`](crate::Next::Stop).
+    ///
+    /// A driver that returns earlier, or panics, is a loop that died: the jobs it was given and
+    /// those that it would have been given are dropped.
+    fn run(self, work: Work<Self::Job>);
+}

@@ -1,0 +1,147 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Args, CommandFactory, Parser, Subcommand};
+
+use crate::commands;
+use crate::python::Wanted;
+
+/// The project's own commands.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Parse a whole folder of Python on all cores: the main job, timed against asyncio
+    Demo(Demo),
+    /// Lint, then run every test and example, Rust and Python, and sum up
+    Test(Test),
+    /// Check formatting, lints, docs, types and stubs of everything
+    Lint(Interpreter),
+    /// Run the benchmarks: Python side by side with asyncio and thrasks 0.1, then criterion
+    Bench(Bench),
+    /// Make sure of a free-threaded CPython and print where it is
+    Python(Interpreter),
+}
+
+#[derive(Debug, Args)]
+struct Interpreter {
+    /// Use a CPython (3.11 or newer) that has the GIL: everything works, nothing runs in parallel
+    #[arg(long)]
+    gil: bool,
+}
+
+#[derive(Debug, Args)]
+struct Demo {
+    #[command(flatten)]
+    interpreter: Interpreter,
+    /// Passed on to examples/python/demo.py: [PATH] [--limit N] ...
+    #[arg(value_name = "ARGS", trailing_var_arg = true, allow_hyphen_values = true)]
+    args: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+struct Test {
+    #[command(flatten)]
+    interpreter: Interpreter,
+    /// Only what needs no Python
+    #[arg(long, conflicts_with = "python_only")]
+    rust_only: bool,
+    /// Only what needs Python
+    #[arg(long)]
+    python_only: bool,
+    /// Passed on to pytest
+    #[arg(value_name = "PYTEST ARGS", last = true)]
+    pytest: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+struct Bench {
+    #[command(flatten)]
+    interpreter: Interpreter,
+    /// Fewer and shorter runs: rough numbers
+    #[arg(long)]
+    quick: bool,
+}
+
+impl Interpreter {
+    fn wanted(&self) -> Wanted {
+        if self.gil { Wanted::WithGil } else { Wanted::FreeThreaded }
+    }
+}
+
+/// Parses the command line and does what it says.
+pub(crate) fn run() -> Result<ExitCode> {
+    let cli = Cli::parse();
+    let Some(command) = cli.command else {
+        Cli::command().print_help()?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    match command {
+        Command::Python(args) => commands::python::run(args.wanted()),
+        Command::Demo(demo) => {
+            let (late_gil, args) = take_gil(demo.args);
+            let interpreter = Interpreter { gil: demo.interpreter.gil || late_gil };
+            commands::demo::run(interpreter.wanted(), &args)
+        }
+        Command::Lint(args) => commands::lint::run(args.wanted()),
+        Command::Test(test) => {
+            let parts = commands::Parts { rust: !test.python_only, python: !test.rust_only };
+            commands::test::run(test.interpreter.wanted(), parts, &test.pytest)
+        }
+        Command::Bench(bench) => commands::bench::run(bench.interpreter.wanted(), bench.quick),
+    }
+}
+
+/// Takes our own `--gil` out of arguments meant for the demo, so that it may stand behind them too.
+fn take_gil(args: Vec<OsString>) -> (bool, Vec<OsString>) {
+    let given = args.len();
+    let kept: Vec<_> = args.into_iter().filter(|arg| arg != "--gil").collect();
+    (kept.len() < given, kept)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_one_line_in_the_list() {
+        let help = Cli::command().render_help().to_string();
+        for command in Cli::command().get_subcommands() {
+            let lines =
+                help.lines().filter(|line| line.trim_start().starts_with(command.get_name()));
+            assert_eq!(lines.count(), 1, "{} in:\n{help}", command.get_name());
+        }
+    }
+
+    #[test]
+    fn the_demo_passes_on_what_it_does_not_know() {
+        let cli =
+            Cli::try_parse_from(["xtask", "demo", "--limit", "5", "some/path", "--gil"]).unwrap();
+        let Some(Command::Demo(demo)) = cli.command else { panic!("not the demo") };
+        let (gil, args) = take_gil(demo.args);
+        assert!(gil);
+        assert_eq!(args, ["--limit", "5", "some/path"]);
+    }
+
+    #[test]
+    fn pytest_arguments_follow_two_dashes() {
+        let cli =
+            Cli::try_parse_from(["xtask", "test", "--python-only", "--", "-k", "gather"]).unwrap();
+        let Some(Command::Test(test)) = cli.command else { panic!("not the tests") };
+        assert!(test.python_only);
+        assert_eq!(test.pytest, ["-k", "gather"]);
+    }
+}

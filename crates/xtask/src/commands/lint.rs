@@ -1,0 +1,188 @@
+//! `cargo xtask lint`: everything that can be said about the code without running it.
+
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Result, bail};
+
+use super::Parts;
+use super::prepare::Prepared;
+use crate::process;
+use crate::project::Project;
+use crate::python::Wanted;
+use crate::steps::Steps;
+use crate::venv::{Environment, Group};
+
+/// The command.
+pub(crate) fn run(wanted: Wanted) -> Result<ExitCode> {
+    let project = Project::locate()?;
+    let mut steps = Steps::default();
+    rust(&mut steps, &project)?;
+    let prepared = Prepared::in_steps(
+        &mut steps,
+        &project,
+        wanted,
+        &[Group::Build, Group::Test, Group::Lint],
+    )?;
+    python(&mut steps, &project, &prepared)?;
+    Ok(steps.finish())
+}
+
+/// The packages the Python lints need, beside the halves' own.
+pub(super) fn groups(parts: Parts) -> &'static [Group] {
+    if parts.python { &[Group::Build, Group::Test, Group::Lint] } else { &[] }
+}
+
+/// What needs no Python.
+pub(super) fn rust(steps: &mut Steps, project: &Project) -> Result<()> {
+    steps.run("rustfmt", || {
+        ensure_component(project, "fmt", "rustfmt")?;
+        process::run(project.cargo().args(["fmt", "--all", "--check"]))?;
+        let outside = project.path(super::outside::TEMPLATE).join("Cargo.toml");
+        if outside.is_file() {
+            process::run(project.cargo().args(["fmt", "--check", "--manifest-path"]).arg(outside))?;
+        }
+        Ok(())
+    })?;
+    steps.run("clippy", || {
+        ensure_component(project, "clippy", "clippy")?;
+        let mut cargo = project.cargo();
+        cargo.args([
+            "clippy",
+            "--workspace",
+            "--exclude",
+            "thrasks-python",
+            "--all-targets",
+            "--all-features",
+        ]);
+        process::run(cargo.args(["--", "-D", "warnings"]))
+    })?;
+    steps.run("rustdoc", || {
+        let mut cargo = project.cargo();
+        cargo.args(["doc", "--no-deps", "--all-features"]).env("RUSTDOCFLAGS", "-Dwarnings");
+        for name in project.public_crates()? {
+            cargo.args(["--package", &name]);
+        }
+        process::run(&mut cargo)
+    })?;
+    Ok(())
+}
+
+/// What needs an interpreter, the packages, or the wheel.
+pub(super) fn python(steps: &mut Steps, project: &Project, prepared: &Prepared) -> Result<()> {
+    match &prepared.interpreter {
+        None => steps.skip("clippy of the wheel", "there is no interpreter"),
+        Some(interpreter) => {
+            steps.run("clippy of the wheel", || {
+                ensure_component(project, "clippy", "clippy")?;
+                let mut cargo = project.cargo();
+                cargo.args([
+                    "clippy",
+                    "--package",
+                    "thrasks-python",
+                    "--all-targets",
+                    "--",
+                    "-D",
+                    "warnings",
+                ]);
+                process::run(cargo.env("PYO3_PYTHON", &interpreter.path))
+            })?;
+        }
+    }
+    let Some(environment) = &prepared.environment else {
+        for name in ["ruff check", "ruff format"] {
+            steps.skip(name, "there is no environment");
+        }
+        for name in ["mypy", "stubtest"] {
+            steps.skip(name, "the wheel is not installed");
+        }
+        return Ok(());
+    };
+    steps.run("ruff check", || process::run(&mut ruff(project, environment, &["check"])))?;
+    steps.run("ruff format", || {
+        process::run(&mut ruff(project, environment, &["format", "--check"]))
+    })?;
+
+    let Some(environment) = prepared.installed() else {
+        for name in ["mypy", "stubtest"] {
+            steps.skip(name, "the wheel is not installed");
+        }
+        return Ok(());
+    };
+    for (what, folder) in [
+        ("package", "bindings-python/python"),
+        ("tests", "bindings-python/tests"),
+        ("examples", "examples/python"),
+    ] {
+        let name = format!("mypy of the {what}");
+        if has_python_files(&project.path(folder)) {
+            steps.run(&name, || {
+                process::run(mypy(project, environment, "mypy").arg("--strict").arg(folder))
+            })?;
+        } else {
+            steps.skip(&name, &format!("there are no Python files in {folder}"));
+        }
+    }
+    steps.run("stubtest", || {
+        // Of the whole package, the native module included; from where only the installed one can be imported.
+        let mut stubtest = mypy(project, environment, "mypy.stubtest");
+        process::run(stubtest.arg("thrasks").current_dir(environment.run_folder()))
+    })?;
+    Ok(())
+}
+
+fn ruff(project: &Project, environment: &Environment, command: &[&str]) -> Command {
+    let mut ruff = Command::new(environment.program("ruff"));
+    ruff.current_dir(project.root()).args(command).arg("--config").arg(settings(project));
+    ruff.arg("--cache-dir").arg(environment.folder().join("ruff-cache"));
+    ruff.args(["bindings-python", "examples", "benches"]);
+    ruff
+}
+
+fn mypy(project: &Project, environment: &Environment, module: &str) -> Command {
+    let mut mypy = environment.command(["-m", module]);
+    // The type checker is the one program that may be told to look into the source folder.
+    mypy.current_dir(project.root()).env_remove("MYPYPATH");
+    if module == "mypy" {
+        mypy.arg("--config-file").arg(settings(project));
+        mypy.arg("--cache-dir").arg(environment.folder().join("mypy-cache"));
+    } else {
+        mypy.arg("--mypy-config-file").arg(settings(project));
+    }
+    mypy
+}
+
+fn settings(project: &Project) -> PathBuf {
+    project.path("bindings-python/pyproject.toml")
+}
+
+fn has_python_files(folder: &std::path::Path) -> bool {
+    let Ok(entries) = folder.read_dir() else { return false };
+    entries.flatten().any(|entry| {
+        let path = entry.path();
+        path.extension().is_some_and(|ext| ext == "py" || ext == "pyi")
+            || (path.is_dir() && has_python_files(&path))
+    })
+}
+
+/// A minimal toolchain lacks rustfmt and clippy; rustup, if there, adds them.
+fn ensure_component(project: &Project, command: &str, component: &str) -> Result<()> {
+    let present = || process::output(project.cargo().args([command, "--version"])).is_ok();
+    if present() {
+        return Ok(());
+    }
+    if process::which("rustup").is_some() {
+        println!("adding {component} to the toolchain");
+        process::run(Command::new("rustup").current_dir(project.root()).args([
+            "component",
+            "add",
+            component,
+        ]))?;
+    }
+    if !present() {
+        bail!(
+            "`cargo {command}` is missing: install the component {component} of the Rust toolchain"
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,16 @@
+//! What each command does, in order.
+
+pub(crate) mod bench;
+pub(crate) mod demo;
+pub(crate) mod lint;
+mod outside;
+mod prepare;
+pub(crate) mod python;
+pub(crate) mod test;
+
+/// Which halves of the project a run is about.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Parts {
+    pub(crate) rust: bool,
+    pub(crate) python: bool,
+}
