@@ -168,9 +168,9 @@ impl GatherJobs {
         });
         let mut jobs = Vec::with_capacity(coroutines.len());
         for (index, coroutine) in coroutines.iter().enumerate() {
-            let spec = Spec::new(py, coroutine, None, None, None)?;
+            let spec = Spec::new(py, coroutine, None, None)?;
             let place = Place::Gather(GatherPlace { gather: gather.clone(), index });
-            jobs.push(Job::new(spec, home.clone(), place, submission.gate().cloned(), None));
+            jobs.push(Job::new(spec, None, home.clone(), place, submission.gate().cloned(), None));
         }
         let sent = submission.submit_batch(py, &jobs);
         let this = Self { jobs };

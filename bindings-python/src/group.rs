@@ -122,10 +122,11 @@ impl GroupBase {
             coro.call_method0(intern!(py, "close"))?;
             return Err(Self::refused(slf, refusal));
         };
-        let spec = Spec::new(py, &coro, name, context.as_ref(), kwargs)?;
+        let spec = Spec::new(py, &coro, context.as_ref(), kwargs)?;
+        let name = name.map(Bound::unbind);
         let place = Place::Handle(HandlePlace::default());
         let gate = submission.gate().cloned();
-        let job = Job::new(spec, home.clone(), place, gate, submission.pin(context.as_ref()));
+        let job = Job::new(spec, name, home.clone(), place, gate, submission.pin(context.as_ref()));
         let handle =
             imports::handle_type(py)?.call1((JobRef::new(job.clone()), home.event_loop(py)))?;
         let ticket = match group.state.admit(handle.clone().unbind()) {

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, atomic::Ordering};
 
-use pyo3::{intern, prelude::*, types::PyString};
+use pyo3::{intern, prelude::*};
 use thrasks_group::Ticket;
 
 use crate::{
@@ -167,19 +167,22 @@ impl JobRef {
         task.map(|task| Ok(task.call_method0(intern!(py, "get_context"))?.unbind())).transpose()
     }
 
-    /// The name that it was given.
+    /// The name of the task: that of the task on the worker while that has suspended, otherwise the
+    /// one that it was given, if it was.
     fn name(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
-        if let Some(name) = self.job.spec(|spec| spec.name.as_ref().map(|name| name.clone_ref(py)))
-        {
-            return Ok(name);
+        match self.job.task(py) {
+            Some(task) => Ok(Some(task.call_method0(intern!(py, "get_name"))?.unbind())),
+            None => Ok(self.job.name(py)),
         }
-        let task = self.job.task(py);
-        task.map(|task| Ok(task.call_method0(intern!(py, "get_name"))?.unbind())).transpose()
     }
 
-    /// Gives it a name, unless it has been started.
-    fn rename(&self, name: &Bound<'_, PyString>) -> bool {
-        self.job.rename(name)
+    /// Gives the task another name.
+    fn rename(&self, py: Python<'_>, name: Py<PyAny>) -> PyResult<()> {
+        if let Some(task) = self.job.task(py) {
+            task.call_method1(intern!(py, "set_name"), (&name,))?;
+        }
+        self.job.rename(name);
+        Ok(())
     }
 
     /// The name of the worker that runs it, while one does.

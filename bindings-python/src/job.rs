@@ -9,7 +9,7 @@ use pyo3::{
     exceptions::{PyRuntimeError, PyTypeError},
     intern,
     prelude::*,
-    types::{PyDict, PyString},
+    types::PyDict,
 };
 use thrasks_group::Ticket;
 
@@ -30,7 +30,6 @@ pub(crate) struct Spec {
     pub(crate) coroutine: Py<PyAny>,
     /// Entered by every step of the task.
     pub(crate) context: Py<PyAny>,
-    pub(crate) name: Option<Py<PyAny>>,
     /// Further keywords for `asyncio.Task`.
     pub(crate) keywords: Option<Py<PyDict>>,
 }
@@ -40,7 +39,6 @@ impl Spec {
     pub(crate) fn new(
         py: Python<'_>,
         coroutine: &Bound<'_, PyAny>,
-        name: Option<Bound<'_, PyAny>>,
         context: Option<&Bound<'_, PyAny>>,
         keywords: Option<Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
@@ -56,7 +54,6 @@ impl Spec {
         Ok(Self {
             coroutine: coroutine.clone().unbind(),
             context: context.unbind(),
-            name: name.map(Bound::unbind),
             keywords: keywords.map(Bound::unbind),
         })
     }
@@ -90,6 +87,8 @@ pub(crate) enum Place {
 /// takes the lock first, worker or canceller; all the others by the worker.
 pub(crate) struct Job {
     state: Mutex<State>,
+    /// The name that it was given, if it was given one.
+    name: Mutex<Option<Py<PyAny>>>,
     home: Arc<Home>,
     place: Place,
     /// What bounds how many jobs of its group run at once, if anything does.
@@ -128,6 +127,7 @@ pub(crate) enum Cancel {
 impl Job {
     pub(crate) fn new(
         spec: Spec,
+        name: Option<Py<PyAny>>,
         home: Arc<Home>,
         place: Place,
         gate: Option<Arc<Gate>>,
@@ -135,6 +135,7 @@ impl Job {
     ) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State::Waiting(spec)),
+            name: Mutex::new(name),
             home,
             place,
             gate,
@@ -181,7 +182,7 @@ impl Job {
             worker.finish();
             return true;
         };
-        let started = worker.make_task(py, &spec, &self.home.settings);
+        let started = worker.make_task(py, &spec, self.name(py), &self.home.settings);
         drop(spec);
         match started {
             Err(error) => {
@@ -356,14 +357,15 @@ impl Job {
         }
     }
 
-    /// Gives the job a name, if it has not been started.
-    pub(crate) fn rename(&self, name: &Bound<'_, PyString>) -> bool {
-        let old = match &mut *lock(&self.state) {
-            State::Waiting(spec) => spec.name.replace(name.clone().into_any().unbind()),
-            _ => return false,
-        };
+    /// The name that the task was given, if it was given one.
+    pub(crate) fn name(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        lock(&self.name).as_ref().map(|name| name.clone_ref(py))
+    }
+
+    /// Gives the task another name. One that runs already is to be told as well.
+    pub(crate) fn rename(&self, name: Py<PyAny>) {
+        let old = lock(&self.name).replace(name);
         drop(old);
-        true
     }
 
     /// The name of the worker that runs it.

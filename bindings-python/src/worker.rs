@@ -170,6 +170,7 @@ impl Worker {
         &self,
         py: Python<'py>,
         spec: &Spec,
+        name: Option<Py<PyAny>>,
         settings: &Settings,
     ) -> PyResult<Bound<'py, PyAny>> {
         let event_loop = self.event_loop(py);
@@ -177,7 +178,7 @@ impl Worker {
         let keywords = PyDict::new(py);
         keywords.set_item(intern!(py, "loop"), event_loop)?;
         keywords.set_item(intern!(py, "context"), &spec.context)?;
-        if let Some(name) = &spec.name {
+        if let Some(name) = name {
             keywords.set_item(intern!(py, "name"), name)?;
         }
         if imports::has_eager_tasks(py) {
@@ -186,7 +187,18 @@ impl Worker {
         if let Some(more) = &spec.keywords {
             keywords.update(more.bind(py).as_mapping())?;
         }
-        imports::task(py)?.call((&spec.coroutine,), Some(&keywords))
+        // Made in two steps: where the first step of the coroutine raises KeyboardInterrupt, the
+        // constructor does too, after the task has taken note of it; and asyncio would complain
+        // that nobody looked.
+        let class = imports::task(py)?;
+        let task = class.call_method1(intern!(py, "__new__"), (class,))?;
+        match task.call_method(intern!(py, "__init__"), (&spec.coroutine,), Some(&keywords)) {
+            Ok(_) => Ok(task),
+            Err(error) => {
+                let _ = task.call_method0(intern!(py, "exception"));
+                Err(error)
+            }
+        }
     }
 
     /// Makes the loop behave as the caller's, unless it does already.

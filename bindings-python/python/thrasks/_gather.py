@@ -9,7 +9,7 @@ import inspect
 from collections.abc import AsyncGenerator, Awaitable, Coroutine, Generator
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
-from ._arguments import Leasing
+from ._arguments import EXIT_TIME, Leasing
 from ._thrasks import _Gather
 
 if TYPE_CHECKING:
@@ -206,9 +206,21 @@ class GatheringFuture(asyncio.Future[T]):
             yield
         finally:
             if self._left:
-                self._ended_all = self.get_loop().create_future()
+                loop = self.get_loop()
+                self._ended_all = loop.create_future()
                 self._cancel_children()
-                await self._ended_all
+                await asyncio.wait([self._ended_all], timeout=EXIT_TIME)
+                if self._left:
+                    loop.call_exception_handler(
+                        {
+                            "message": f"threaded_gather: what was gathered did not end within "
+                            f"{EXIT_TIME:g} s of being cancelled; it is left behind",
+                            "future": self,
+                        }
+                    )
+                elif not self.cancelled():
+                    # Nobody waits for it any more: no complaint that nobody took its exception.
+                    self.exception()
 
 
 Coroutine.register(GatheringFuture)

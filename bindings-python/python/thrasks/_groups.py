@@ -175,9 +175,9 @@ class ThreadedTaskGroup(GroupBase):
             try:
                 await self._waiter
             except asyncio.CancelledError as exc:
-                if not self._parent_cancel_requested and cancellation is None:
+                if not self._aborting:
                     cancellation = exc
-                self._abort()
+                    self._abort()
             self._waiter = None
         try:
             return cancellation

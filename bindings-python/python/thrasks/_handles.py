@@ -30,12 +30,11 @@ class ThreadedTask(asyncio.Future[T]):
     It is made by `ThreadedTaskGroup.create_task` and `LoopPool.run`.
     """
 
-    __slots__ = ("_job", "_name")
+    __slots__ = ("_job",)
 
     def __init__(self, job: _Job, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop=loop)
         self._job = job
-        self._name: str | None = None
 
     def cancel(self, msg: Any | None = None) -> bool:
         """Ask the task to end.
@@ -67,22 +66,15 @@ class ThreadedTask(asyncio.Future[T]):
     def get_name(self) -> str:
         """Return the name of the task."""
         name = self._job.name()
-        if name is not None:
-            self._name = str(name)
-        elif self._name is None:
-            # It was given none and has not started, or has ended: this one is its name from now on.
-            self._name = f"ThreadedTask-{next(_numbers)}"
-            self._job.rename(self._name)
-        return self._name
+        if name is None:
+            # It was given none, and has not started or has ended: this is its name from now on.
+            name = f"ThreadedTask-{next(_numbers)}"
+            self._job.rename(name)
+        return str(name)
 
     def set_name(self, value: object, /) -> None:
         """Set the name of the task."""
-        self._name = str(value)
-        task = self._job.task()
-        if task is not None:
-            task.set_name(self._name)
-        else:
-            self._job.rename(self._name)
+        self._job.rename(str(value))
 
     def get_coro(self) -> Coroutine[Any, Any, T] | None:
         """Return the coroutine, or None once the task has ended: it is let go of then."""

@@ -15,6 +15,7 @@ from collections.abc import AsyncGenerator, Callable
 from typing import TYPE_CHECKING, Any
 
 from . import _thrasks
+from ._arguments import EXIT_TIME
 
 if TYPE_CHECKING:
     from ._thrasks import _LoopSide
@@ -24,9 +25,6 @@ IDLE_FOR = 10.0
 
 #: How long, in seconds, stray tasks may take to end when a loop is cleaned.
 CLEANING_TIME = 3.0
-
-#: How long, in seconds, the loop threads may take to end when the interpreter exits.
-EXIT_TIME = 2.0
 
 
 
@@ -71,16 +69,16 @@ def run(
         return
     asyncio.set_event_loop(loop)
     try:
+        # A loop sets hooks of its own as it starts to run: after that, and before the first task.
+        loop.call_soon(_watch_generators)
         _retire_when_idle(loop, side)
         side.attach(loop)
         while not side.stopping:
-            # A loop sets hooks of its own each time it starts to run: after that.
-            loop.call_soon(_watch_generators)
             try:
                 loop.run_forever()
             except (KeyboardInterrupt, SystemExit):
-                # The outcome of the task that raised it, where it goes on to its caller.
-                pass
+                # It is the outcome of the task that raised it, and goes on to its caller.
+                loop.call_soon(_watch_generators)
     finally:
         _close(loop)
 

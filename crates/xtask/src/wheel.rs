@@ -90,13 +90,19 @@ fn build(project: &Project, environment: &Environment) -> Result<PathBuf> {
 fn fingerprint(project: &Project, environment: &Environment) -> Result<String> {
     let mut rustc = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
     let rustc = process::output(rustc.arg("-vV").current_dir(project.root()))?;
+    // What only the crates' own tests are made from is in no wheel.
+    let mut apart = vec!["xtask".to_owned()];
+    for name in project.public_crates()? {
+        apart.extend(["tests", "benches", "examples"].map(|folder| format!("{name}/{folder}")));
+    }
+    let apart: Vec<_> = apart.iter().map(String::as_str).collect();
     let print = Fingerprint::default()
         .text("interpreter", environment.tag())
         .text("rustc", &rustc)
         .file("Cargo.toml", &project.path("Cargo.toml"))?
         .file("Cargo.lock", &project.path("Cargo.lock"))?
         .file("cargo config", &project.path(".cargo/config.toml"))?
-        .tree(&project.path("crates"), &["xtask"])?
+        .tree(&project.path("crates"), &apart)?
         .tree(&project.path("bindings-python"), &["tests"])?;
     Ok(variables()
         .into_iter()
