@@ -66,7 +66,15 @@ fn drop_handle_first(
     settled: PyResult<()>,
     error: Option<Py<PyAny>>,
 ) {
-    if let Err(error) = settled {
+    // One that was given up while its loop shut down is done already.
+    let is_done = || {
+        handle
+            .call_method0(py, intern!(py, "done"))
+            .is_ok_and(|done| done.is_truthy(py).unwrap_or(false))
+    };
+    if let Err(error) = settled
+        && !is_done()
+    {
         error.write_unraisable(py, Some(handle.bind(py)));
     }
     if let Some((group, ticket)) = group

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
     LoopFactory: TypeAlias = Callable[[], asyncio.AbstractEventLoop]
 
-#: How long, in seconds, what is left may take to end when a loop or the interpreter shuts down.
-EXIT_TIME: Final = 2.0
-
 #: How many threads there are unless it is said.
 DEFAULT_THREADS: Final = 4
 

@@ -9,7 +9,8 @@ import inspect
 from collections.abc import AsyncGenerator, Awaitable, Coroutine, Generator
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
-from ._arguments import EXIT_TIME, Leasing
+from ._arguments import Leasing
+from ._shutdown import Patience
 from ._thrasks import _Gather
 
 if TYPE_CHECKING:
@@ -34,16 +35,17 @@ class GatheringFuture(asyncio.Future[T]):
 
     __slots__ = (
         "_cancel_requested",
+        "_ended_all",
         "_iterator",
         "_keeper",
+        "_left",
         "_local",
         "_order",
         "_outcomes",
+        "_patience",
         "_remote",
         "_remote_places",
         "_return_exceptions",
-        "_left",
-        "_ended_all",
     )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, return_exceptions: bool) -> None:
@@ -65,6 +67,7 @@ class GatheringFuture(asyncio.Future[T]):
         self._keeper: AsyncGenerator[None, None] | None = None
         self._ended_all: asyncio.Future[None] | None = None
         self._iterator: Generator[Any, None, T] | None = None
+        self._patience = Patience()
 
     def cancel(self, msg: Any | None = None) -> bool:
         """Ask every child to end, as the future of `asyncio.gather` does.
@@ -81,6 +84,7 @@ class GatheringFuture(asyncio.Future[T]):
         if asked:
             # The outcome is a cancellation, whatever the children make of theirs.
             self._cancel_requested = True
+            self._patience.cancelled(self.get_loop(), self, self._give_up)
         return asked
 
     # A coroutine that awaits this future.
@@ -148,6 +152,12 @@ class GatheringFuture(asyncio.Future[T]):
             asked |= child.cancel(msg)
         return asked
 
+    def _give_up(self) -> None:
+        if not self.done():
+            self.set_exception(asyncio.CancelledError())
+        if self._ended_all is not None and not self._ended_all.done():
+            self._ended_all.set_result(None)
+
     def _failed(self, error: BaseException) -> None:
         """The first coroutine has failed."""
         if not self.done() and not self._return_exceptions:
@@ -179,6 +189,7 @@ class GatheringFuture(asyncio.Future[T]):
         self._left -= 1
         if self._left:
             return
+        self._patience.done()
         self._conclude()
         if self._ended_all is not None and not self._ended_all.done():
             self._ended_all.set_result(None)
@@ -205,20 +216,13 @@ class GatheringFuture(asyncio.Future[T]):
         try:
             yield
         finally:
-            if self._left:
+            if self._left and not self._patience.over:
                 loop = self.get_loop()
                 self._ended_all = loop.create_future()
                 self._cancel_children()
-                await asyncio.wait([self._ended_all], timeout=EXIT_TIME)
-                if self._left:
-                    loop.call_exception_handler(
-                        {
-                            "message": f"threaded_gather: what was gathered did not end within "
-                            f"{EXIT_TIME:g} s of being cancelled; it is left behind",
-                            "future": self,
-                        }
-                    )
-                elif not self.cancelled():
+                self._patience.cancelled(loop, self, self._give_up)
+                await self._ended_all
+                if self.done() and not self.cancelled():
                     # Nobody waits for it any more: no complaint that nobody took its exception.
                     self.exception()
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._arguments import Leasing
 from ._modes import Scheduler, SchedulingMode
+from ._shutdown import Patience
 from ._thrasks import GroupBase
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class ThreadedTaskGroup(GroupBase):
         self._errors: list[BaseException] | None = []
         self._base_error: BaseException | None = None
         self._waiter: asyncio.Future[None] | None = None
+        self._patience = Patience()
 
     def cancel(self) -> None:
         """Cancel the group: its tasks, and its block.
@@ -118,6 +120,7 @@ class ThreadedTaskGroup(GroupBase):
             raise
         self._parent_task = parent_task
         self._parent_loop = loop
+        self._patience = Patience()
         self._open(loop, workers, self._leasing.max_concurrency, self._leasing.private)
         if self._cancel_on_entry:
             self._cancel_here()
@@ -147,16 +150,19 @@ class ThreadedTaskGroup(GroupBase):
             # The block has failed, or is being cancelled.
             self._abort()
         cancellation = exc if isinstance(exc, asyncio.CancelledError) else None
+        assert self._parent_loop is not None
+        if cancellation is not None:
+            self._patience.cancelled(self._parent_loop, self, self._on_drained)
         try:
             if not self._begin_exit():
                 cancellation = await self._wait(lambda: not self._unfinished, cancellation)
             # Every task has ended; something that one of them left behind may still run on its
             # worker. That has ended, too, when the threads have been given back.
-            assert self._parent_loop is not None
             released: asyncio.Future[None] = self._parent_loop.create_future()
             released.add_done_callback(lambda _: self._on_drained())
-            if not self._release(released):
+            if not self._patience.over and not self._release(released):
                 cancellation = await self._wait(released.done, cancellation)
+            self._patience.done()
             return self._conclude(exc, cancellation)
         finally:
             exc = cancellation = None
@@ -170,7 +176,7 @@ class ThreadedTaskGroup(GroupBase):
             The cancellation that is to be passed on, if there is one.
         """
         assert self._parent_loop is not None
-        while not over():
+        while not (over() or self._patience.over):
             self._waiter = self._parent_loop.create_future()
             try:
                 await self._waiter
@@ -178,6 +184,7 @@ class ThreadedTaskGroup(GroupBase):
                 if not self._aborting:
                     cancellation = exc
                     self._abort()
+                self._patience.cancelled(self._parent_loop, self, self._on_drained)
             self._waiter = None
         try:
             return cancellation

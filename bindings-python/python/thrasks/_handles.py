@@ -12,6 +12,8 @@ from contextvars import Context
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO, TypeVar
 
+from ._shutdown import Patience
+
 if TYPE_CHECKING:
     from ._thrasks import _Job
 
@@ -30,11 +32,12 @@ class ThreadedTask(asyncio.Future[T]):
     It is made by `ThreadedTaskGroup.create_task` and `LoopPool.run`.
     """
 
-    __slots__ = ("_job",)
+    __slots__ = ("_job", "_patience")
 
     def __init__(self, job: _Job, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop=loop)
         self._job = job
+        self._patience: Patience | None = None
 
     def cancel(self, msg: Any | None = None) -> bool:
         """Ask the task to end.
@@ -53,7 +56,13 @@ class ThreadedTask(asyncio.Future[T]):
         """
         if self.done():
             return False
-        return self._job.cancel(msg)
+        asked = self._job.cancel(msg)
+        if not self.done() and asyncio._get_running_loop() is self.get_loop():
+            if self._patience is None:
+                self._patience = Patience()
+            # The second time, on a loop that shuts down, nobody is to wait for ever.
+            self._patience.cancelled(self.get_loop(), self, super().cancel)
+        return asked
 
     def cancelling(self) -> int:
         """Return how many requests to cancel are pending, as `asyncio.Task.cancelling`."""

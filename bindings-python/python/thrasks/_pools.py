@@ -8,11 +8,13 @@ import asyncio
 from collections.abc import Coroutine
 from contextvars import Context
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ._arguments import Leasing
 from ._modes import Scheduler, SchedulingMode
+from ._shutdown import Patience
 
 if TYPE_CHECKING:
     from typing import Self
@@ -89,6 +91,7 @@ class LoopPool:
         self._entered = False
         self._closed = False
         self._workers: Workers | None = None
+        self._patience = Patience()
 
     @property
     def num_threads(self) -> int:
@@ -109,6 +112,7 @@ class LoopPool:
         if self._entered:
             raise RuntimeError(f"{self!r} has already been entered")
         self._entered = True
+        self._patience = Patience()
         try:
             self._workers = await self._leasing.lease_ready(shared=True)
         except BaseException:
@@ -133,6 +137,8 @@ class LoopPool:
                 over: asyncio.Future[None] = loop.create_future()
                 if finish(loop, over):
                     continue
+                if isinstance(exc, asyncio.CancelledError):
+                    self._patience.cancelled(loop, self, partial(_resolve, over))
                 while not over.done():
                     try:
                         # Not awaited itself: a cancellation would cancel it, and the wait goes on.
@@ -140,6 +146,10 @@ class LoopPool:
                     except asyncio.CancelledError as error:
                         cancellation = cancellation or error
                         workers.abort()
+                        self._patience.cancelled(loop, self, partial(_resolve, over))
+                if self._patience.over:
+                    break
+            self._patience.done()
             if cancellation is not None:
                 raise cancellation
         finally:
@@ -210,3 +220,7 @@ class LoopPool:
             info.append("closed")
         return f"<{' '.join(info)}>"
 
+
+def _resolve(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

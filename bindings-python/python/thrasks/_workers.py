@@ -15,7 +15,7 @@ from collections.abc import AsyncGenerator, Callable
 from typing import TYPE_CHECKING, Any
 
 from . import _thrasks
-from ._arguments import EXIT_TIME
+from ._shutdown import EXIT_TIME
 
 if TYPE_CHECKING:
     from ._thrasks import _LoopSide

@@ -1,0 +1,69 @@
+"""Waiting for what will not end, on a loop that is shutting down.
+
+A group waits for its tasks however often it is cancelled. But a task that is stuck in synchronous
+code on another thread may never end, and a loop that shuts down (`asyncio.run` cancels every task
+and waits for it when the main one has ended, or when Ctrl-C was pressed twice) must not wait for
+it for ever.
+"""
+
+from __future__ import annotations
+
+__all__: list[str] = []
+
+import asyncio
+import sys
+from collections.abc import Callable
+from typing import Final
+
+#: How long, in seconds, what is left may take to end when a loop or the interpreter shuts down.
+EXIT_TIME: Final = 1.0
+
+
+def current_run() -> object:
+    """Return something that tells this run of the loop from a later run of it.
+
+    A loop sets its hooks for asynchronous generators whenever it begins to run.
+    """
+    return sys.get_asyncgen_hooks().firstiter
+
+
+class Patience:
+    """How long something goes on waiting once it was cancelled."""
+
+    __slots__ = ("_run", "_timer", "over")
+
+    def __init__(self) -> None:
+        self._run = current_run()
+        self._timer: asyncio.TimerHandle | None = None
+        #: Whether the wait is to be given up.
+        self.over = False
+
+    def cancelled(
+        self, loop: asyncio.AbstractEventLoop, what: object, give_up: Callable[[], object]
+    ) -> None:
+        """Take note of a cancellation.
+
+        One that comes when the loop runs again, after it was stopped, is that of a loop that shuts
+        down. Then the wait is given up after a while: this is reported to the loop's exception
+        handler, and `give_up` is called.
+        """
+        if self._timer is not None or current_run() is self._run:
+            return
+
+        def end() -> None:
+            self.over = True
+            loop.call_exception_handler(
+                {
+                    "message": f"{what!r} waits for a task that has not ended {EXIT_TIME:g} s after "
+                    "it was cancelled, while the loop shuts down; the task is left behind"
+                }
+            )
+            give_up()
+
+        self._timer = loop.call_later(EXIT_TIME, end)
+
+    def done(self) -> None:
+        """Take note that the wait has ended."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
