@@ -145,8 +145,7 @@ impl GatherJobs {
     /// the last has ended, with the results and exceptions in the order of the coroutines.
     #[new]
     fn new(
-        py: Python<'_>,
-        coroutines: Vec<Bound<'_, PyAny>>,
+        coroutines: &Bound<'_, PyList>,
         event_loop: &Bound<'_, PyAny>,
         workers: &Bound<'_, Workers>,
         caller: Py<PyAny>,
@@ -154,6 +153,7 @@ impl GatherJobs {
         max_concurrency: Option<usize>,
         private: bool,
     ) -> PyResult<Self> {
+        let py = coroutines.py();
         let home = Home::of(event_loop)?;
         let team = workers.get().team().clone();
         let submission = Submission::new(team.clone(), max_concurrency);
@@ -168,7 +168,7 @@ impl GatherJobs {
         });
         let mut jobs = Vec::with_capacity(coroutines.len());
         for (index, coroutine) in coroutines.iter().enumerate() {
-            let spec = Spec::new(py, coroutine, None, None)?;
+            let spec = Spec::new(py, &coroutine, None, None)?;
             let place = Place::Gather(GatherPlace { gather: gather.clone(), index });
             jobs.push(Job::new(spec, None, home.clone(), place, submission.gate().cloned(), None));
         }
@@ -188,10 +188,10 @@ impl GatherJobs {
 
     /// Asks every job to end. Returns whether any could be asked.
     #[pyo3(signature = (msg=None))]
-    fn cancel(&self, py: Python<'_>, msg: Option<Py<PyAny>>) -> bool {
+    fn cancel(&self, py: Python<'_>, msg: Option<&Bound<'_, PyAny>>) -> bool {
         let mut asked = false;
         for job in &self.jobs {
-            let message = msg.as_ref().map(|message| message.clone_ref(py));
+            let message = msg.map(|message| message.clone().unbind());
             asked |= !matches!(job.cancel(py, message), crate::job::Cancel::TooLate);
         }
         asked

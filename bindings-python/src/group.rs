@@ -107,14 +107,14 @@ impl GroupBase {
     #[pyo3(signature = (coro, *, name=None, context=None, **kwargs))]
     fn create_task<'py>(
         slf: &Bound<'py, Self>,
-        coro: Bound<'py, PyAny>,
+        coro: &Bound<'py, PyAny>,
         name: Option<Bound<'py, PyAny>>,
-        context: Option<Bound<'py, PyAny>>,
+        context: Option<&Bound<'py, PyAny>>,
         kwargs: Option<Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
         let group = slf.get();
-        job::check_coroutine(&coro)?;
+        job::check_coroutine(coro)?;
         let Some(Open { home, submission }) =
             group.open.get().filter(|_| group.state.refusal().is_none())
         else {
@@ -122,11 +122,11 @@ impl GroupBase {
             coro.call_method0(intern!(py, "close"))?;
             return Err(Self::refused(slf, refusal));
         };
-        let spec = Spec::new(py, &coro, context.as_ref(), kwargs)?;
+        let spec = Spec::new(py, coro, context, kwargs)?;
         let name = name.map(Bound::unbind);
         let place = Place::Handle(HandlePlace::default());
         let gate = submission.gate().cloned();
-        let job = Job::new(spec, name, home.clone(), place, gate, submission.pin(context.as_ref()));
+        let job = Job::new(spec, name, home.clone(), place, gate, submission.pin(context));
         let handle =
             imports::handle_type(py)?.call1((JobRef::new(job.clone()), home.event_loop(py)))?;
         let ticket = match group.state.admit(handle.clone().unbind()) {

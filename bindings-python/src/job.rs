@@ -408,10 +408,10 @@ impl Outcome {
             return Ok(None);
         }
         if task.call_method0(intern!(py, "cancelled"))?.is_truthy()? {
-            let message = task.getattr(intern!(py, "_cancel_message")).ok();
-            return Ok(Some(Self::Cancelled(
-                message.filter(|message| !message.is_none()).map(Bound::unbind),
-            )));
+            // The message is in the error that the task keeps, if anywhere.
+            let error = task.call_method0(intern!(py, "_make_cancelled_error"))?;
+            let message = error.getattr(intern!(py, "args"))?.get_item(0).ok();
+            return Ok(Some(Self::Cancelled(message.map(Bound::unbind))));
         }
         // Also marks the exception as retrieved: it is the handle's from now on.
         let error = task.call_method0(intern!(py, "exception"))?;

@@ -56,15 +56,15 @@ impl Workers {
         &self,
         coro: &Bound<'py, PyAny>,
         name: Option<Bound<'py, PyAny>>,
-        context: Option<Bound<'py, PyAny>>,
+        context: Option<&Bound<'py, PyAny>>,
         event_loop: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = coro.py();
         job::check_coroutine(coro)?;
-        let spec = Spec::new(py, coro, context.as_ref(), None)?;
+        let spec = Spec::new(py, coro, context, None)?;
         let name = name.map(Bound::unbind);
         let place = Place::Handle(HandlePlace::default());
-        let pinned = self.submission.pin(context.as_ref());
+        let pinned = self.submission.pin(context);
         let job = Job::new(spec, name, Home::of(event_loop)?, place, None, pinned);
         let handle = imports::handle_type(py)?.call1((JobRef::new(job.clone()), event_loop))?;
         if let Some(place) = job.handle_place() {

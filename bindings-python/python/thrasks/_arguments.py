@@ -6,17 +6,16 @@ __all__: list[str] = []
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ._modes import Scheduler, SchedulingMode
 from ._thrasks import Workers
 
 if TYPE_CHECKING:
-    from typing import TypeAlias
-
     from ._pools import LoopPool
 
-    LoopFactory: TypeAlias = Callable[[], asyncio.AbstractEventLoop]
+#: What makes an event loop.
+LoopFactory: TypeAlias = Callable[[], asyncio.AbstractEventLoop]
 
 #: How many threads there are unless it is said.
 DEFAULT_THREADS: Final = 4
@@ -63,7 +62,9 @@ class Leasing:
             if not isinstance(pool, LoopPool):
                 raise TypeError(f"pool must be a LoopPool, got {pool!r}")
             given: dict[str, Any] = {
-                "num_threads": num_threads, "mode": mode, "loop_factory": loop_factory
+                "num_threads": num_threads,
+                "mode": mode,
+                "loop_factory": loop_factory,
             }
             for name, value in given.items():
                 if value is not None:
@@ -92,9 +93,14 @@ class Leasing:
         return self._num_threads if self._pool is None else self._pool.num_threads
 
     @property
+    def mode(self) -> SchedulingMode | Scheduler:
+        """What decides which worker runs which task."""
+        return self._mode if self._pool is None else self._pool.mode
+
+    @property
     def mode_name(self) -> str:
         """The mode, as it shows in a repr."""
-        mode = self._mode if self._pool is None else self._pool.mode
+        mode = self.mode
         return mode.name if isinstance(mode, SchedulingMode) else repr(mode)
 
     @property

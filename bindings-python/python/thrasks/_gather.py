@@ -5,16 +5,18 @@ from __future__ import annotations
 __all__ = ["GatheringFuture", "threaded_gather"]
 
 import asyncio
+import contextlib
 import inspect
 from collections.abc import AsyncGenerator, Awaitable, Coroutine, Generator
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
-from ._arguments import Leasing
+from ._arguments import Leasing, LoopFactory
+from ._handles import cancelled_error
 from ._shutdown import Patience
 from ._thrasks import _Gather
 
 if TYPE_CHECKING:
-    from ._arguments import LoopFactory
     from ._modes import Scheduler, SchedulingMode
     from ._pools import LoopPool
 
@@ -38,6 +40,7 @@ class GatheringFuture(asyncio.Future[T]):
         "_ended_all",
         "_iterator",
         "_keeper",
+        "_keeping",
         "_left",
         "_local",
         "_order",
@@ -65,6 +68,7 @@ class GatheringFuture(asyncio.Future[T]):
         #: How much has not ended: each future, and the coroutines together.
         self._left = 0
         self._keeper: AsyncGenerator[None, None] | None = None
+        self._keeping = False
         self._ended_all: asyncio.Future[None] | None = None
         self._iterator: Generator[Any, None, T] | None = None
         self._patience = Patience()
@@ -141,7 +145,7 @@ class GatheringFuture(asyncio.Future[T]):
             if asyncio.isfuture(arg) or not asyncio.iscoroutine(arg):
                 future: asyncio.Future[Any] = asyncio.ensure_future(arg, loop=loop)
                 self._local.append(future)
-                future.add_done_callback(lambda future, place=place: self._child_done(place, future))
+                future.add_done_callback(partial(self._child_done, place))
         if self._left:
             self._keeper = self._keep()
             _step(self._keeper.__anext__())
@@ -174,7 +178,7 @@ class GatheringFuture(asyncio.Future[T]):
     def _child_done(self, place: int, future: asyncio.Future[Any]) -> None:
         """A future has ended."""
         if future.cancelled():
-            error: BaseException | None = future._make_cancelled_error()
+            error: BaseException | None = cancelled_error(future)
         else:
             error = future.exception()  # And it counts as retrieved.
         if error is None:
@@ -194,7 +198,7 @@ class GatheringFuture(asyncio.Future[T]):
         if self._ended_all is not None and not self._ended_all.done():
             self._ended_all.set_result(None)
         keeper, self._keeper = self._keeper, None
-        if keeper is not None and not keeper.ag_running:
+        if keeper is not None and not self._keeping:
             _step(keeper.aclose())
 
     def _conclude(self) -> None:
@@ -218,6 +222,7 @@ class GatheringFuture(asyncio.Future[T]):
         finally:
             if self._left and not self._patience.over:
                 loop = self.get_loop()
+                self._keeping = True
                 self._ended_all = loop.create_future()
                 self._cancel_children()
                 self._patience.cancelled(loop, self, self._give_up)
@@ -233,14 +238,12 @@ Coroutine.register(GatheringFuture)
 def _step(awaitable: Awaitable[Any]) -> None:
     """Run what is known not to suspend."""
     iterator = awaitable.__await__()
-    try:
+    with contextlib.suppress(StopIteration, StopAsyncIteration):
         next(iterator)
-    except (StopIteration, StopAsyncIteration):
-        pass
 
 
 @overload
-def threaded_gather(
+def threaded_gather(  # type: ignore[overload-overlap]
     aw1: Awaitable[T1],
     /,
     *,
@@ -264,7 +267,7 @@ def threaded_gather(
     loop_factory: LoopFactory | None = None,
 ) -> GatheringFuture[tuple[T1 | BaseException]]: ...
 @overload
-def threaded_gather(
+def threaded_gather(  # type: ignore[overload-overlap]
     aw1: Awaitable[T1],
     aw2: Awaitable[T2],
     /,
@@ -290,7 +293,7 @@ def threaded_gather(
     loop_factory: LoopFactory | None = None,
 ) -> GatheringFuture[tuple[T1 | BaseException, T2 | BaseException]]: ...
 @overload
-def threaded_gather(
+def threaded_gather(  # type: ignore[overload-overlap]
     aw1: Awaitable[T1],
     aw2: Awaitable[T2],
     aw3: Awaitable[T3],
@@ -318,7 +321,7 @@ def threaded_gather(
     loop_factory: LoopFactory | None = None,
 ) -> GatheringFuture[tuple[T1 | BaseException, T2 | BaseException, T3 | BaseException]]: ...
 @overload
-def threaded_gather(
+def threaded_gather(  # type: ignore[overload-overlap]
     aw1: Awaitable[T1],
     aw2: Awaitable[T2],
     aw3: Awaitable[T3],
@@ -346,9 +349,11 @@ def threaded_gather(
     max_concurrency: int | None = None,
     pool: LoopPool | None = None,
     loop_factory: LoopFactory | None = None,
-) -> GatheringFuture[tuple[T1 | BaseException, T2 | BaseException, T3 | BaseException, T4 | BaseException]]: ...
+) -> GatheringFuture[
+    tuple[T1 | BaseException, T2 | BaseException, T3 | BaseException, T4 | BaseException]
+]: ...
 @overload
-def threaded_gather(
+def threaded_gather(  # type: ignore[overload-overlap]
     aw1: Awaitable[T1],
     aw2: Awaitable[T2],
     aw3: Awaitable[T3],
@@ -378,7 +383,15 @@ def threaded_gather(
     max_concurrency: int | None = None,
     pool: LoopPool | None = None,
     loop_factory: LoopFactory | None = None,
-) -> GatheringFuture[tuple[T1 | BaseException, T2 | BaseException, T3 | BaseException, T4 | BaseException, T5 | BaseException]]: ...
+) -> GatheringFuture[
+    tuple[
+        T1 | BaseException,
+        T2 | BaseException,
+        T3 | BaseException,
+        T4 | BaseException,
+        T5 | BaseException,
+    ]
+]: ...
 @overload
 def threaded_gather(
     *aws: Awaitable[T],
@@ -483,7 +496,6 @@ def _check(aws: tuple[Any, ...], loop: asyncio.AbstractEventLoop | None) -> None
 def _close(aws: tuple[Any, ...]) -> None:
     for arg in aws:
         if asyncio.iscoroutine(arg) and not asyncio.isfuture(arg):
-            try:
+            # It may have been started, by whoever made it.
+            with contextlib.suppress(RuntimeError, ValueError):
                 arg.close()
-            except (RuntimeError, ValueError):
-                pass  # It has been started.

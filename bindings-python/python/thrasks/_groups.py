@@ -5,11 +5,12 @@ from __future__ import annotations
 __all__ = ["ThreadedTaskGroup"]
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from ._arguments import Leasing
+from ._arguments import Leasing, LoopFactory
 from ._modes import Scheduler, SchedulingMode
 from ._shutdown import Patience
 from ._thrasks import GroupBase
@@ -17,7 +18,6 @@ from ._thrasks import GroupBase
 if TYPE_CHECKING:
     from typing import Self
 
-    from ._arguments import LoopFactory
     from ._handles import ThreadedTask
     from ._pools import LoopPool
 
@@ -89,10 +89,9 @@ class ThreadedTaskGroup(GroupBase):
         elif asyncio._get_running_loop() is loop:
             self._cancel_here()
         else:
-            try:
+            # A loop that is closed has ended the group.
+            with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(self._cancel_here)
-            except RuntimeError:  # The loop is closed, and so the group has ended.
-                pass
 
     def _cancel_here(self) -> None:
         if self._parent_task is None or (self._exiting and not self._unfinished):
@@ -132,7 +131,7 @@ class ThreadedTaskGroup(GroupBase):
         exc: BaseException | None,
         tb: TracebackType | None,
     ) -> bool:
-        et = tb = None
+        del et, tb
         try:
             return await self._aexit(exc)
         finally:
@@ -283,10 +282,8 @@ class ThreadedTaskGroup(GroupBase):
             self._parent_task.cancel()
 
     def __repr__(self) -> str:
-        info = [
-            f"{type(self).__name__} threads={self._leasing.num_threads} "
-            f"mode={self._leasing.mode_name}"
-        ]
+        info = [type(self).__name__, f"threads={self._leasing.num_threads}"]
+        info.append(f"mode={self._leasing.mode_name}")
         if self._unfinished:
             info.append(f"tasks={self._unfinished}")
         if self._errors:

@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["ThreadedTask"]
 
 import asyncio
+import contextlib
 import itertools
 import sys
 from collections.abc import Coroutine, Generator
@@ -57,11 +58,13 @@ class ThreadedTask(asyncio.Future[T]):
         if self.done():
             return False
         asked = self._job.cancel(msg)
-        if not self.done() and asyncio._get_running_loop() is self.get_loop():
-            if self._patience is None:
+        if not self.done():
+            loop = self.get_loop()
+            if self._patience is None and asyncio._get_running_loop() is loop:
                 self._patience = Patience()
-            # The second time, on a loop that shuts down, nobody is to wait for ever.
-            self._patience.cancelled(self.get_loop(), self, super().cancel)
+            if self._patience is not None and self._patience.is_here():
+                # The second time, on a loop that shuts down, nobody is to wait for ever.
+                self._patience.cancelled(loop, self, super().cancel)
         return asked
 
     def cancelling(self) -> int:
@@ -94,7 +97,7 @@ class ThreadedTask(asyncio.Future[T]):
         return self._job.context()
 
     def get_stack(self, *, limit: int | None = None) -> list[FrameType]:
-        """Return the stack frames of the task while it is suspended, as `asyncio.Task.get_stack`."""
+        """Return the frames of the task while it is suspended, as `asyncio.Task.get_stack`."""
         task = self._job.task()
         return [] if task is None else task.get_stack(limit=limit)
 
@@ -139,42 +142,52 @@ class ThreadedTask(asyncio.Future[T]):
             info.append(f"coro=<{getattr(coro, '__qualname__', type(coro).__qualname__)}()>")
         if self.done() and not self.cancelled():
             # Read past exception(), which would mark it as retrieved.
-            error = self._exception
-            info.append(f"result={self._result!r}" if error is None else f"exception={error!r}")
+            error: BaseException | None = self._exception
+            info.append(f"exception={error!r}" if error else f"result={self.result()!r}")
         return f"<{' '.join(info)}>"
+
+
+def cancelled_error(future: asyncio.Future[Any]) -> asyncio.CancelledError:
+    """Return the error with which a future was cancelled."""
+    try:
+        future.result()
+    except asyncio.CancelledError as exc:
+        return exc.with_traceback(None)
+    raise AssertionError(f"{future!r} is not cancelled")
 
 
 async def _await_elsewhere(handle: ThreadedTask[T]) -> T:
     """Await a handle on a loop that is not its own: through a future of the loop that runs here."""
     here = asyncio.get_running_loop()
-    local: asyncio.Future[T] = here.create_future()
+    # In a list to be emptied: the future refers to the exception that it raises, and that, through
+    # its traceback, to this frame.
+    waiting: list[asyncio.Future[T]] = [here.create_future()]
 
     def pass_on(_: asyncio.Future[T]) -> None:
-        try:
+        # On a loop that is closed, nobody waits any more.
+        with contextlib.suppress(RuntimeError):
             here.call_soon_threadsafe(settle)
-        except RuntimeError:  # The loop is closed: nobody waits there any more.
-            pass
 
     def settle() -> None:
-        if local.done():
-            return
-        if handle.cancelled():
-            local.cancel(*handle._make_cancelled_error().args)
-        elif (error := handle.exception()) is not None:
-            local.set_exception(error)
-        else:
-            local.set_result(handle.result())
+        for local in waiting:
+            if local.done():
+                continue
+            if handle.cancelled():
+                local.cancel(*cancelled_error(handle).args)
+            elif (error := handle.exception()) is not None:
+                local.set_exception(error)
+            else:
+                local.set_result(handle.result())
 
     handle.get_loop().call_soon_threadsafe(handle.add_done_callback, pass_on)
     try:
         while True:
             try:
-                return await asyncio.shield(local)
+                return await asyncio.shield(waiting[0])
             except asyncio.CancelledError as exc:
-                if local.done() or not handle.cancel(*exc.args):
+                if waiting[0].done() or not handle.cancel(*exc.args):
                     raise
                 # Asked to end, as a task that is awaited on its own loop would be: whoever awaits
                 # it learns when it has.
     finally:
-        # The frame refers to the exception that it raises, through the future.
-        del local
+        waiting.clear()

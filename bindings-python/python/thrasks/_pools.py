@@ -12,14 +12,13 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ._arguments import Leasing
+from ._arguments import Leasing, LoopFactory
 from ._modes import Scheduler, SchedulingMode
 from ._shutdown import Patience
 
 if TYPE_CHECKING:
     from typing import Self
 
-    from ._arguments import LoopFactory
     from ._handles import ThreadedTask
     from ._thrasks import Workers
 
@@ -126,7 +125,7 @@ class LoopPool:
         exc: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        et = tb = None
+        del et, tb
         loop = asyncio.get_running_loop()
         workers = self._open_workers()
         if exc is not None:
@@ -209,9 +208,7 @@ class LoopPool:
         return self._workers
 
     def __repr__(self) -> str:
-        info = [
-            f"{type(self).__name__} threads={self.num_threads} mode={self._leasing.mode_name}"
-        ]
+        info = [f"{type(self).__name__} threads={self.num_threads} mode={self._leasing.mode_name}"]
         if self._workers is not None:
             _, running, _, _ = self._workers.stats()
             if running:

@@ -12,6 +12,7 @@ __all__: list[str] = []
 
 import asyncio
 import sys
+import threading
 from collections.abc import Callable
 from typing import Final
 
@@ -30,13 +31,18 @@ def current_run() -> object:
 class Patience:
     """How long something goes on waiting once it was cancelled."""
 
-    __slots__ = ("_run", "_timer", "over")
+    __slots__ = ("_run", "_thread", "_timer", "over")
 
     def __init__(self) -> None:
+        self._thread = threading.get_ident()
         self._run = current_run()
         self._timer: asyncio.TimerHandle | None = None
         #: Whether the wait is to be given up.
         self.over = False
+
+    def is_here(self) -> bool:
+        """Return whether this is the thread of the loop on which the wait began."""
+        return threading.get_ident() == self._thread
 
     def cancelled(
         self, loop: asyncio.AbstractEventLoop, what: object, give_up: Callable[[], object]
@@ -54,8 +60,9 @@ class Patience:
             self.over = True
             loop.call_exception_handler(
                 {
-                    "message": f"{what!r} waits for a task that has not ended {EXIT_TIME:g} s after "
-                    "it was cancelled, while the loop shuts down; the task is left behind"
+                    "message": f"{what!r} waits for a task that has not ended within "
+                    f"{EXIT_TIME:g} s of being cancelled, while the loop shuts down; the task is "
+                    "left behind"
                 }
             )
             give_up()

@@ -1,23 +1,37 @@
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from contextvars import Context
-from typing import Any, Final, TypeVar, final
+from typing import Any, Self, TypeVar, final
+
+from typing_extensions import disjoint_base
 
 from ._handles import ThreadedTask
 from ._modes import Scheduler, SchedulingMode
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
+__all__ = [
+    "GroupBase",
+    "Workers",
+    "_Gather",
+    "_Job",
+    "_LoopSide",
+    "after_fork_in_child",
+    "idle_loops",
+    "stop_all_loops",
+]
+
+@disjoint_base
 class GroupBase:
-    def __new__(cls, *args: Any, **kwargs: Any) -> GroupBase: ...
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self: ...
     def create_task(
         self,
-        coro: Coroutine[Any, Any, T],
+        coro: Coroutine[Any, Any, _T],
         *,
         name: str | None = None,
         context: Context | None = None,
         **kwargs: Any,
-    ) -> ThreadedTask[T]: ...
+    ) -> ThreadedTask[_T]: ...
     def _open(
         self,
         event_loop: asyncio.AbstractEventLoop,
@@ -41,15 +55,15 @@ class Workers:
         mode: SchedulingMode | Scheduler,
         loop_factory: Callable[[], asyncio.AbstractEventLoop] | None,
         shared: bool,
-    ) -> Workers: ...
+    ) -> Self: ...
     def __len__(self) -> int: ...
     def run(
         self,
-        coro: Coroutine[Any, Any, T],
+        coro: Coroutine[Any, Any, _T],
         name: str | None,
         context: Context | None,
         event_loop: asyncio.AbstractEventLoop,
-    ) -> ThreadedTask[T]: ...
+    ) -> ThreadedTask[_T]: ...
     def abort(self) -> None: ...
     def wait_ready(
         self, event_loop: asyncio.AbstractEventLoop, future: asyncio.Future[None]
@@ -76,7 +90,7 @@ class _Gather:
         return_exceptions: bool,
         max_concurrency: int | None,
         private: bool,
-    ) -> _Gather: ...
+    ) -> Self: ...
     def cancel(self, msg: Any | None = None) -> bool: ...
 
 @final
@@ -93,7 +107,7 @@ class _Job:
 
 @final
 class _LoopSide:
-    def __call__(self) -> None: ...
+    def __call__(self, /, *args: Any, **kwargs: Any) -> None: ...
     @property
     def name(self) -> str: ...
     @property

@@ -6,6 +6,7 @@ __all__: list[str] = []
 
 import asyncio
 import atexit
+import contextlib
 import contextvars
 import os
 import sys
@@ -25,7 +26,6 @@ IDLE_FOR = 10.0
 
 #: How long, in seconds, stray tasks may take to end when a loop is cleaned.
 CLEANING_TIME = 3.0
-
 
 
 class _Local(threading.local):
@@ -56,9 +56,7 @@ def start_thread(main: Callable[[], None], name: str) -> threading.Thread:
     return thread
 
 
-def run(
-    side: _LoopSide, loop_factory: Callable[[], asyncio.AbstractEventLoop] | None
-) -> None:
+def run(side: _LoopSide, loop_factory: Callable[[], asyncio.AbstractEventLoop] | None) -> None:
     """Run a loop on this thread until it is told to end."""
     try:
         loop = asyncio.new_event_loop() if loop_factory is None else loop_factory()
@@ -127,9 +125,7 @@ async def _clean(loop: asyncio.AbstractEventLoop) -> bool:
     return True
 
 
-async def _cancel(
-    loop: asyncio.AbstractEventLoop, tasks: set[asyncio.Task[Any]]
-) -> None:
+async def _cancel(loop: asyncio.AbstractEventLoop, tasks: set[asyncio.Task[Any]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks)
@@ -207,10 +203,9 @@ async def _cancel_within(tasks: set[asyncio.Task[Any]], seconds: float) -> None:
 
 
 async def _shutdown_executor(loop: asyncio.AbstractEventLoop) -> None:
-    if sys.version_info >= (3, 12):
-        await loop.shutdown_default_executor(EXIT_TIME)
-    else:
-        await loop.shutdown_default_executor()
+    # Its threads may be stuck, and before 3.12 it would wait for them for ever.
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(loop.shutdown_default_executor(), EXIT_TIME)
 
 
 def _at_exit() -> None:
