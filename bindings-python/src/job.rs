@@ -183,6 +183,9 @@ impl Job {
             return true;
         };
         let started = worker.make_task(py, &spec, self.name(py), &self.home.settings);
+        if started.is_err() {
+            close_coroutine(py, &spec);
+        }
         drop(spec);
         match started {
             Err(error) => {

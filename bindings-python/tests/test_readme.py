@@ -1,0 +1,41 @@
+"""The programs of the READMEs run, and print what the READMEs say."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+PROGRAM = re.compile(r"^```python\n(.*?)^```\n\n```text\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def programs() -> list[tuple[str, str, str]]:
+    return [
+        (f"{path.relative_to(ROOT)}, program {number}", program, output)
+        for path in (ROOT / "README.md", ROOT / "bindings-python" / "README.md")
+        for number, (program, output) in enumerate(PROGRAM.findall(path.read_text("utf-8")), 1)
+    ]
+
+
+def test_each_readme_has_a_program() -> None:
+    assert len(programs()) >= 2
+
+
+@pytest.mark.parametrize(
+    ("program", "output"), [pytest.param(p, o, id=name) for name, p, o in programs()]
+)
+def test_prints_what_it_says(program: str, output: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == output
