@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc, Mutex,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicU8, Ordering},
 };
 
 use pyo3::{exceptions::asyncio::CancelledError, intern, prelude::*, types::PyList};
@@ -28,13 +28,18 @@ impl GatherPlace {
     /// loop if it is the last one, or the first failure.
     pub(crate) fn put(&self, py: Python<'_>, outcome: Outcome) {
         let gather = &self.gather;
-        let failed = !gather.return_exceptions && !matches!(outcome, Outcome::Value(_));
-        let first_failure = failed && !gather.failed.swap(true, Ordering::AcqRel);
-        if first_failure {
-            *lock(&gather.failure) = Some(outcome.clone_ref(py));
+        let grade = match outcome {
+            _ if gather.return_exceptions => 0,
+            Outcome::Value(_) => 0,
+            Outcome::Cancelled(_) => 1,
+            Outcome::Error(_) => 2,
+        };
+        let worst_so_far = gather.worst.fetch_max(grade, Ordering::AcqRel) < grade;
+        if worst_so_far {
+            lock(&gather.failures).push(outcome.clone_ref(py));
         }
         let last = gather.slots.fill(self.index, outcome);
-        if last || first_failure {
+        if last || worst_so_far {
             gather.home.send(py, gather.clone());
         }
     }
@@ -44,9 +49,11 @@ impl GatherPlace {
 struct Gather {
     slots: Slots<Outcome>,
     return_exceptions: bool,
-    failed: AtomicBool,
-    /// The first failure, until the caller is told.
-    failure: Mutex<Option<Outcome>>,
+    /// 0: nothing went wrong; 1: one was cancelled; 2: one raised an exception.
+    worst: AtomicU8,
+    /// The first of each grade, until the caller is told. A cancellation may be the gather's own, and
+    /// then an exception comes before it.
+    failures: Mutex<Vec<Outcome>>,
     home: Arc<Home>,
     /// Whom to tell: an object with the methods `_failed(error)` and `_ended(outcomes)`.
     caller: Mutex<Option<Py<PyAny>>>,
@@ -56,8 +63,8 @@ struct Gather {
 
 impl Delivery for Gather {
     fn deliver(self: Arc<Self>, py: Python<'_>) {
-        let failure = lock(&self.failure).take();
-        if let Some(failure) = failure {
+        let failures = std::mem::take(&mut *lock(&self.failures));
+        for failure in failures {
             let caller = lock(&self.caller).as_ref().map(|caller| caller.clone_ref(py));
             self.tell(py, caller, intern!(py, "_failed"), |py| failure.into_exception(py));
         }
@@ -140,8 +147,8 @@ pub(crate) struct GatherJobs {
 
 #[pymethods]
 impl GatherJobs {
-    /// Sends coroutines off to the workers. `caller._failed(error)` is called, at most once, for the
-    /// first that fails (never with `return_exceptions`), and `caller._ended(outcomes)`, once, when
+    /// Sends coroutines off to the workers. `caller._failed(error)` is called for the first that is
+    /// cancelled and for the first that raises an exception (never with `return_exceptions`), and `caller._ended(outcomes)`, once, when
     /// the last has ended, with the results and exceptions in the order of the coroutines.
     #[new]
     fn new(
@@ -160,8 +167,8 @@ impl GatherJobs {
         let gather = Arc::new(Gather {
             slots: Slots::new(coroutines.len()),
             return_exceptions,
-            failed: AtomicBool::new(false),
-            failure: Mutex::new(None),
+            worst: AtomicU8::new(0),
+            failures: Mutex::new(Vec::new()),
             home: home.clone(),
             caller: Mutex::new(Some(caller)),
             leased: Mutex::new(private.then_some(team)),

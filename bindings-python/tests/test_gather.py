@@ -121,6 +121,28 @@ def test_cancelling_cancels_every_child_and_ends_when_all_have(return_exceptions
     asyncio.run(main())
 
 
+def test_an_error_while_it_is_cancelled_comes_before_the_cancellation() -> None:
+    async def main() -> None:
+        pair, started = Pair(), threading.Event()
+
+        async def clean_up_badly() -> None:
+            try:
+                started.set()
+                await asyncio.Event().wait()
+            finally:
+                raise Error("of the cleanup")
+
+        gathered = threaded_gather(pair.sleep(), clean_up_badly())
+        await pair.wait_started()
+        await asyncio.to_thread(started.wait)
+        gathered.cancel()
+        with pytest.raises(Error, match="of the cleanup"):
+            await gathered
+        assert pair.ended.is_set()
+
+    asyncio.run(main())
+
+
 def test_a_cancelled_waiter_cancels_the_children() -> None:
     async def main() -> None:
         pair = Pair()

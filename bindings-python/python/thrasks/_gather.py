@@ -38,6 +38,7 @@ class GatheringFuture(asyncio.Future[T]):
     __slots__ = (
         "_cancel_requested",
         "_ended_all",
+        "_failure",
         "_iterator",
         "_keeper",
         "_keeping",
@@ -69,6 +70,7 @@ class GatheringFuture(asyncio.Future[T]):
         self._left = 0
         self._keeper: AsyncGenerator[None, None] | None = None
         self._keeping = False
+        self._failure: BaseException | None = None
         self._ended_all: asyncio.Future[None] | None = None
         self._iterator: Generator[Any, None, T] | None = None
         self._patience = Patience()
@@ -163,9 +165,13 @@ class GatheringFuture(asyncio.Future[T]):
             self._ended_all.set_result(None)
 
     def _failed(self, error: BaseException) -> None:
-        """The first coroutine has failed."""
+        """A child has failed."""
         if not self.done() and not self._return_exceptions:
-            self.set_exception(error)
+            if not self._cancel_requested:
+                self.set_exception(error)
+            elif self._failure is None and not isinstance(error, asyncio.CancelledError):
+                # Once it was asked to end, it ends when all the children have.
+                self._failure = error
         del error
 
     def _ended(self, outcomes: list[Any]) -> None:
@@ -206,8 +212,10 @@ class GatheringFuture(asyncio.Future[T]):
         if self.done():
             return
         if self._cancel_requested:
-            cancellations = [o for o in outcomes if isinstance(o, asyncio.CancelledError)]
-            self.set_exception(cancellations[-1] if cancellations else asyncio.CancelledError())
+            # What went wrong in a child meanwhile comes before the cancellation.
+            cancellations = (o for o in outcomes if isinstance(o, asyncio.CancelledError))
+            failure, self._failure = self._failure, None
+            self.set_exception(failure or next(cancellations, asyncio.CancelledError()))
         else:
             self.set_result([outcomes[place] for place in self._order])  # type: ignore[arg-type]
 
