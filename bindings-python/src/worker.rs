@@ -40,6 +40,8 @@ pub(crate) struct Worker {
     settings: Mutex<Option<Settings>>,
     /// Why the loop could not be made.
     failure: OnceLock<Py<PyAny>>,
+    /// The loop has taken its last job, and runs on only to end what is left on it.
+    leaving: AtomicBool,
     /// The loop would not be cleaned, or could not be made: it is not to be used again.
     spoilt: AtomicBool,
 }
@@ -116,6 +118,7 @@ impl Worker {
             event_loop: OnceLock::new(),
             settings: Mutex::new(None),
             failure: OnceLock::new(),
+            leaving: AtomicBool::new(false),
             spoilt: AtomicBool::new(false),
         })
     }
@@ -225,6 +228,10 @@ impl LoopSide {
     fn __call__(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
         let worker = &slf.get().worker;
+        if worker.leaving.load(Ordering::Acquire) {
+            // A wake-up that was on its way. To stop the loop now would cut its end short.
+            return Ok(());
+        }
         let Some(()) = lock(&worker.work).as_ref().map(Work::acknowledge) else { return Ok(()) };
         let mut start = None::<Instant>;
         loop {
@@ -282,6 +289,11 @@ impl LoopSide {
         // What came before there was anybody to wake.
         event_loop.call_method1(intern!(py, "call_soon"), (slf,))?;
         Ok(())
+    }
+
+    /// Takes no more work: what is still sent to this worker is dropped when its thread ends.
+    fn leave(&self) {
+        self.worker.leaving.store(true, Ordering::Release);
     }
 
     /// The loop could not be made: answers every job with the reason, until the thread is to end.

@@ -78,6 +78,7 @@ def run(side: _LoopSide, loop_factory: Callable[[], asyncio.AbstractEventLoop] |
                 # It is the outcome of the task that raised it, and goes on to its caller.
                 loop.call_soon(_watch_generators)
     finally:
+        side.leave()
         _close(loop)
 
 
@@ -214,8 +215,10 @@ def _at_exit() -> None:
 
 # Before the interpreter begins to finalise, and before it joins the other threads: those may wait
 # for what runs on these. The private hook is the one that concurrent.futures uses, for this reason.
-_register = getattr(threading, "_register_atexit", atexit.register)
-_register(_at_exit)
+if hasattr(threading, "_register_atexit"):
+    threading._register_atexit(_at_exit)
+# And again for what the callbacks that were registered since have started.
+atexit.register(_at_exit)
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_thrasks.after_fork_in_child)

@@ -1,0 +1,1 @@
+"""SEMANTICS.md, row by row, and what the READMEs of the reference show."""
