@@ -1,12 +1,6 @@
-use std::{
-    fmt,
-    sync::{
-        Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+use std::fmt;
 
-use crate::sync::lock;
+use crate::sync::{AtomicUsize, Mutex, Ordering, lock};
 
 /// The outcomes of many jobs, each in its place, and the countdown to the last.
 ///
@@ -37,6 +31,15 @@ pub struct Slots<T> {
 
 impl<T> Slots<T> {
     /// As many empty slots.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_gather::Slots;
+    ///
+    /// assert_eq!(Slots::<u8>::new(3).left(), 3);
+    /// ```
+    #[must_use = "slots are there to be filled"]
     pub fn new(count: usize) -> Self {
         Self {
             slots: (0..count).map(|_| Mutex::new(None)).collect(),
@@ -49,6 +52,16 @@ impl<T> Slots<T> {
     /// # Panics
     ///
     /// When `index` is out of range, or was filled before.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_gather::Slots;
+    ///
+    /// let slots = Slots::new(2);
+    /// assert!(!slots.fill(1, "b"));
+    /// assert!(slots.fill(0, "a"));
+    /// ```
     #[track_caller]
     pub fn fill(&self, index: usize, outcome: T) -> bool {
         let old = lock(&self.slots[index]).replace(outcome);
@@ -57,21 +70,73 @@ impl<T> Slots<T> {
     }
 
     /// How many slots there are.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_gather::Slots;
+    ///
+    /// assert_eq!(Slots::<u8>::new(3).len(), 3);
+    /// ```
     pub fn len(&self) -> usize {
         self.slots.len()
     }
 
     /// Whether there is no slot at all.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_gather::Slots;
+    ///
+    /// assert!(Slots::<u8>::new(0).is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }
 
     /// How many slots are still to be filled.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_gather::Slots;
+    ///
+    /// let slots = Slots::new(2);
+    /// slots.fill(1, "b");
+    /// assert_eq!(slots.left(), 1);
+    /// ```
     pub fn left(&self) -> usize {
         self.left.load(Ordering::Acquire)
     }
 
+    /// Takes what is in one slot now: `None` if it is empty, or there is no such slot.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_gather::Slots;
+    ///
+    /// let slots = Slots::new(2);
+    /// slots.fill(1, "b");
+    /// assert_eq!(slots.take(1), Some("b"));
+    /// assert_eq!(slots.take(1), None);
+    /// ```
+    pub fn take(&self, index: usize) -> Option<T> {
+        lock(self.slots.get(index)?).take()
+    }
+
     /// Takes what is in the slots now, in order: `None` for one that is empty.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_gather::Slots;
+    ///
+    /// let slots = Slots::new(2);
+    /// slots.fill(1, "b");
+    /// assert_eq!(slots.take_all(), [None, Some("b")]);
+    /// ```
     pub fn take_all(&self) -> Vec<Option<T>> {
         self.slots.iter().map(|slot| lock(slot).take()).collect()
     }

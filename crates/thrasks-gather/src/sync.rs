@@ -1,6 +1,21 @@
-//! Locking, in one place.
+//! What this crate shares between threads, in two bodies: the real one, and loom's for the models
+//! in `tests/loom.rs`.
 
-/// Locks a std mutex, poisoned or not: every critical section of this crate leaves its data whole.
-pub(crate) fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+pub(crate) use imp::{AtomicUsize, Mutex, MutexGuard};
+use std::sync::PoisonError;
+pub(crate) use std::sync::atomic::Ordering;
+
+/// Locks, poisoned or not: every critical section of this crate leaves its data whole.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(not(thrasks_loom))]
+mod imp {
+    pub(crate) use std::sync::{Mutex, MutexGuard, atomic::AtomicUsize};
+}
+
+#[cfg(thrasks_loom)]
+mod imp {
+    pub(crate) use loom::sync::{Mutex, MutexGuard, atomic::AtomicUsize};
 }

@@ -31,8 +31,18 @@
 
 mod state;
 mod sync;
-
-pub use state::{AlreadyEntered, GroupState, Left, Refusal, Refused, Ticket};
-
 // The loom models in tests/loom.rs are about the state machine alone.
 #[cfg(not(thrasks_loom))]
+mod tasks;
+
+pub use state::{AlreadyEntered, GroupState, Left, Refusal, Refused, Ticket};
+#[cfg(not(thrasks_loom))]
+pub use tasks::{
+    Builder, ChildError, Enclosure, Failure, GroupError, GroupHandle, Hold, Outcome, Panic,
+    SpawnError, Supervised, Supervisor, TaskGroup, Unstarted, within,
+};
+
+/// Runs the README's code as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -64,11 +64,32 @@ struct Member<M> {
 }
 
 /// A member's place in its group. Each is to be given back, once, in [`GroupState::leave`].
+///
+/// # Examples
+///
+/// ```
+/// use thrasks_group::GroupState;
+///
+/// let group = GroupState::<&str, String>::new();
+/// group.enter().unwrap();
+/// let ticket = group.admit("a").unwrap();
+/// let _left = group.leave(ticket, None);
+/// ```
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "a group waits until the ticket is given back in leave()"]
 pub struct Ticket(usize);
 
 /// A member that a group did not take.
+///
+/// # Examples
+///
+/// ```
+/// use thrasks_group::{GroupState, Refusal};
+///
+/// let group = GroupState::<&str, String>::new();
+/// let refused = group.admit("a").unwrap_err();
+/// assert_eq!((refused.member, refused.refusal), ("a", Refusal::NotEntered));
+/// ```
 #[derive(Debug)]
 pub struct Refused<M> {
     /// The member, given back.
@@ -78,6 +99,19 @@ pub struct Refused<M> {
 }
 
 /// Why a group does not take a member.
+///
+/// # Examples
+///
+/// ```
+/// use thrasks_group::{GroupState, Refusal};
+///
+/// let group = GroupState::<&str, String>::new();
+/// group.enter().unwrap();
+/// group.abort();
+/// assert_eq!(group.refusal(), Some(Refusal::ShuttingDown));
+/// group.begin_exit();
+/// assert_eq!(group.refusal(), Some(Refusal::Finished));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
     /// It has not been entered.
@@ -89,6 +123,18 @@ pub enum Refusal {
 }
 
 /// What a group knows after a member has left.
+///
+/// # Examples
+///
+/// ```
+/// use thrasks_group::GroupState;
+///
+/// let group = GroupState::<&str, String>::new();
+/// group.enter().unwrap();
+/// let ticket = group.admit("a").unwrap();
+/// let left = group.leave(ticket, None);
+/// assert_eq!((left.member, left.drained), ("a", true));
+/// ```
 #[derive(Debug)]
 #[must_use = "somebody may wait for the group to be drained"]
 pub struct Left<M> {
@@ -100,6 +146,15 @@ pub struct Left<M> {
 
 impl<M, E> GroupState<M, E> {
     /// A new group.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_group::GroupState;
+    ///
+    /// let group = GroupState::<&str, String>::new();
+    /// assert!(!group.is_entered());
+    /// ```
     pub fn new() -> Self {
         Self {
             inner: Mutex::new(Inner {
@@ -118,6 +173,16 @@ impl<M, E> GroupState<M, E> {
     /// # Errors
     ///
     /// When it was entered before; it stays as it is.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_group::GroupState;
+    ///
+    /// let group = GroupState::<&str, String>::new();
+    /// assert!(group.enter().is_ok());
+    /// assert_eq!(group.enter().unwrap_err().to_string(), "the group has already been entered");
+    /// ```
     pub fn enter(&self) -> Result<(), AlreadyEntered> {
         let mut inner = lock(&self.inner);
         if inner.entered {
@@ -132,6 +197,18 @@ impl<M, E> GroupState<M, E> {
     /// # Errors
     ///
     /// Gives the member back, with the reason.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_group::GroupState;
+    ///
+    /// let group = GroupState::<&str, String>::new();
+    /// assert_eq!(group.admit("a").unwrap_err().member, "a");
+    /// group.enter().unwrap();
+    /// let ticket = group.admit("a").unwrap();
+    /// assert_eq!(group.leave(ticket, None).member, "a");
+    /// ```
     pub fn admit(&self, member: M) -> Result<Ticket, Refused<M>> {
         let mut inner = lock(&self.inner);
         if let Some(refusal) = inner.refusal() {
@@ -143,6 +220,17 @@ impl<M, E> GroupState<M, E> {
     }
 
     /// Why the group would refuse a member now, if it would.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_group::{GroupState, Refusal};
+    ///
+    /// let group = GroupState::<&str, String>::new();
+    /// assert_eq!(group.refusal(), Some(Refusal::NotEntered));
+    /// group.enter().unwrap();
+    /// assert_eq!(group.refusal(), None);
+    /// ```
     pub fn refusal(&self) -> Option<Refusal> {
         lock(&self.inner).refusal()
     }
@@ -152,6 +240,20 @@ impl<M, E> GroupState<M, E> {
     /// # Panics
     ///
     /// When the ticket is of another group.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_group::GroupState;
+    ///
+    /// let group = GroupState::<&str, String>::new();
+    /// group.enter().unwrap();
+    /// let ticket = group.admit("a").unwrap();
+    /// let left = group.leave(ticket, Some("broke".to_owned()));
+    /// assert!(left.drained);
+    /// assert_eq!(group.error_count(), 1);
+    /// ```
+    #[expect(clippy::needless_pass_by_value, reason = "a ticket is given back once")]
     pub fn leave(&self, ticket: Ticket, error: Option<E>) -> Left<M> {
         let mut inner = lock(&self.inner);
         let Member { order, member } = inner.members.remove(ticket.0);
@@ -163,6 +265,18 @@ impl<M, E> GroupState<M, E> {
 
     /// Makes the group refuse new members, and names those to be cancelled, in the order in which
     /// they came; `None` if it was aborted before. Allowed before [`enter`](Self::enter), too.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_group::GroupState;
+    ///
+    /// let group = GroupState::<&str, String>::new();
+    /// group.enter().unwrap();
+    /// let _ticket = group.admit("a").unwrap();
+    /// assert_eq!(group.abort(), Some(vec!["a"]));
+    /// assert_eq!(group.abort(), None);
+    /// ```
     pub fn abort(&self) -> Option<Vec<M>>
     where
         M: Clone,
@@ -197,6 +311,18 @@ impl<M, E> GroupState<M, E> {
 
     /// The body has ended: from now on the group is finished whenever it has no member. Returns
     /// whether it is finished now.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_group::GroupState;
+    ///
+    /// let group = GroupState::<&str, String>::new();
+    /// group.enter().unwrap();
+    /// let ticket = group.admit("a").unwrap();
+    /// assert!(!group.begin_exit());
+    /// assert!(group.leave(ticket, None).drained);
+    /// ```
     pub fn begin_exit(&self) -> bool {
         let mut inner = lock(&self.inner);
         inner.exiting = true;
@@ -205,36 +331,112 @@ impl<M, E> GroupState<M, E> {
 
     /// Whether the group is finished: it was entered, its body has ended, and it has no member any
     /// more. It stays so.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_group::GroupState;
+    ///
+    /// let group = GroupState::<&str, String>::new();
+    /// group.enter().unwrap();
+    /// assert!(!group.is_finished());
+    /// group.begin_exit();
+    /// assert!(group.is_finished());
+    /// ```
     pub fn is_finished(&self) -> bool {
         lock(&self.inner).refusal() == Some(Refusal::Finished)
     }
 
     /// Whether the group was entered.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_group::GroupState;
+    ///
+    /// let group = GroupState::<&str, String>::new();
+    /// assert!(!group.is_entered());
+    /// group.enter().unwrap();
+    /// assert!(group.is_entered());
+    /// ```
     pub fn is_entered(&self) -> bool {
         lock(&self.inner).entered
     }
 
     /// Whether the group was aborted.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_group::GroupState;
+    ///
+    /// let group = GroupState::<&str, String>::new();
+    /// assert!(!group.is_aborting());
+    /// group.abort();
+    /// assert!(group.is_aborting());
+    /// ```
     pub fn is_aborting(&self) -> bool {
         lock(&self.inner).aborting
     }
 
     /// How many members run.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_group::GroupState;
+    ///
+    /// let group = GroupState::<&str, String>::new();
+    /// group.enter().unwrap();
+    /// let _ticket = group.admit("a").unwrap();
+    /// assert_eq!(group.len(), 1);
+    /// ```
     pub fn len(&self) -> usize {
         lock(&self.inner).members.len()
     }
 
     /// Whether no member runs.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_group::GroupState;
+    ///
+    /// let group = GroupState::<&str, String>::new();
+    /// assert!(group.is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// How many failures wait to be taken.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_group::GroupState;
+    ///
+    /// let group = GroupState::<&str, String>::new();
+    /// assert_eq!(group.error_count(), 0);
+    /// ```
     pub fn error_count(&self) -> usize {
         lock(&self.inner).errors.len()
     }
 
     /// The failures, in the order in which the members that failed had come.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_group::GroupState;
+    ///
+    /// let group = GroupState::<&str, String>::new();
+    /// group.enter().unwrap();
+    /// let (a, b) = (group.admit("a").unwrap(), group.admit("b").unwrap());
+    /// let _left = group.leave(b, Some("b broke".to_owned()));
+    /// let _left = group.leave(a, Some("a broke".to_owned()));
+    /// assert_eq!(group.take_errors(), ["a broke", "b broke"]);
+    /// ```
     pub fn take_errors(&self) -> Vec<E> {
         let mut errors = std::mem::take(&mut lock(&self.inner).errors);
         errors.sort_by_key(|(order, _)| *order);
@@ -242,6 +444,19 @@ impl<M, E> GroupState<M, E> {
     }
 
     /// The failures, in the order in which they happened.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_group::GroupState;
+    ///
+    /// let group = GroupState::<&str, String>::new();
+    /// group.enter().unwrap();
+    /// let (a, b) = (group.admit("a").unwrap(), group.admit("b").unwrap());
+    /// let _left = group.leave(b, Some("b broke".to_owned()));
+    /// let _left = group.leave(a, Some("a broke".to_owned()));
+    /// assert_eq!(group.take_errors_as_they_came(), ["b broke", "a broke"]);
+    /// ```
     pub fn take_errors_as_they_came(&self) -> Vec<E> {
         let errors = std::mem::take(&mut lock(&self.inner).errors);
         errors.into_iter().map(|(_, error)| error).collect()
@@ -282,6 +497,16 @@ impl<M, E> fmt::Debug for GroupState<M, E> {
 }
 
 /// A group was entered twice.
+///
+/// # Examples
+///
+/// ```
+/// use thrasks_group::{AlreadyEntered, GroupState};
+///
+/// let group = GroupState::<&str, String>::new();
+/// group.enter().unwrap();
+/// assert_eq!(group.enter(), Err(AlreadyEntered));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AlreadyEntered;
 

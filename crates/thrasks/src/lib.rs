@@ -1,1 +1,47 @@
+//! Async work in parallel over several event loops, with structured concurrency.
+//!
+//! A [`LoopPool`] is some threads with an event loop each. Work is sent to it as *factories*: the
+//! future is made on a loop, need not be `Send`, and stays. Nothing is left running that should not.
+//!
+//! ```
+//! # #[cfg(all(feature = "group", feature = "gather"))] {
+//! use thrasks::{LoopPool, TaskGroup, gather};
+//!
+//! let pool = LoopPool::builder().threads(2).build().unwrap();
+//! futures_lite::future::block_on(async {
+//!     let squares = gather(&pool, (0..4u32).map(|i| move || async move { i * i })).await;
+//!     assert_eq!(squares.unwrap(), [0, 1, 4, 9]);
+//!
+//!     let scope = TaskGroup::<std::io::Error>::scope(&pool, async |group| {
+//!         group.spawn(|| async { Ok(println!("a child, which ends before the scope does")) }).unwrap();
+//!         Ok("done")
+//!     });
+//!     assert_eq!(scope.await.unwrap(), "done");
+//! });
+//! # }
+//! ```
+//!
+//! | you want | use | crate and feature |
+//! | --- | --- | --- |
+//! | the results of many, in order | [`gather()`], [`try_gather`], [`gather_settled`] | [`mod@gather`] |
+//! | tasks that end before you go on | [`TaskGroup`] | [`group`] |
+//! | one task, on any loop or a certain one | [`LoopPool`], [`LoopThread`] | [`loops`], `loop` |
+//! | to choose who runs what | [`RoundRobin`], [`LeastLoaded`], [`Placement`] | [`sched`] |
+//! | timers and I/O of async-io in the loops | nothing more | `io` |
 #![forbid(unsafe_code)]
+
+#[cfg(feature = "gather")]
+pub use thrasks_gather::{self as gather, Failure, Panic, gather, gather_settled, try_gather};
+#[cfg(feature = "group")]
+pub use thrasks_group::{self as group, ChildError, GroupError, GroupHandle, TaskGroup};
+#[cfg(feature = "loop")]
+pub use thrasks_loop::{self as loops, JoinError, JoinHandle, LoopPool, LoopThread, Report};
+#[cfg(feature = "sched")]
+pub use thrasks_sched::{
+    self as sched, LeastLoaded, Limit, Placement, Queue, RoundRobin, Scheduler,
+};
+
+/// Runs the README's code as a test.
+#[cfg(all(doctest, feature = "group", feature = "gather"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -8,7 +8,8 @@ use std::{
 
 use pin_project_lite::pin_project;
 
-use crate::{Enclosure, Panic, stage::Stage, within};
+use super::stage::Stage;
+use crate::{Enclosure, Panic, within};
 
 /// What is told how a [`Supervised`] task ended.
 ///
@@ -40,7 +41,18 @@ pub trait Supervisor<T>: Enclosure {
 ///
 /// # Examples
 ///
-/// See [`Supervised`].
+/// ```
+/// use thrasks_group::Outcome;
+///
+/// fn describe(outcome: &Outcome<u8>) -> String {
+///     match outcome {
+///         Outcome::Done(value) => format!("returned {value}"),
+///         Outcome::Panicked(panic) => panic.to_string(),
+///         Outcome::Dropped => "dropped".to_owned(),
+///     }
+/// }
+/// assert_eq!(describe(&Outcome::Done(7)), "returned 7");
+/// ```
 #[derive(Debug)]
 pub enum Outcome<T> {
     /// Its future returned.

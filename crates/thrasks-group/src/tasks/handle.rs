@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use crate::child::Handle;
+use super::child::Handle;
 
 /// A child of a [`TaskGroup`](crate::TaskGroup). Await it, from anywhere, for its value.
 ///

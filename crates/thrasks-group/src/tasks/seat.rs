@@ -1,6 +1,7 @@
 use std::sync::{Arc, Mutex};
 
-use crate::{Failure, Ticket, core::Core, sync::lock};
+use super::core::Core;
+use crate::{Failure, Ticket, sync::lock};
 
 /// The place of a child, or of the body, in its group. It is left when the task has ended and
 /// nothing holds on to it any more.

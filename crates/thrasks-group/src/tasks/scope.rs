@@ -7,20 +7,20 @@ use std::{
 
 use event_listener::EventListener;
 
-use crate::{
-    Enclosure, Failure, GroupError, Hold, Outcome,
+use super::{
     core::{Core, Member},
     seat::Seat,
     stage::Stage,
-    within,
 };
+use crate::{Enclosure, Failure, GroupError, Hold, Outcome, within};
 
 /// The run of a group: its body, then the wait for its children. Dropped before its end, it
 /// cancels them.
 pub(crate) struct Scope<E: Send + 'static> {
     core: Arc<Core<E>>,
-    /// `None` once the body is over.
+    /// `None` once the body is over, and where there is to be none.
     body: Option<Arc<Body<E>>>,
+    exiting: bool,
     over: bool,
 }
 
@@ -56,7 +56,7 @@ impl<E: Send + 'static> Scope<E> {
             body.seat.take(ticket);
             body
         });
-        Some(Self { core, body, over: false })
+        Some(Self { core, body, exiting: false, over: false })
     }
 
     pub(crate) async fn run<F, Fut, T>(mut self, body: F) -> Result<T, GroupError<E>>
@@ -81,10 +81,11 @@ impl<E: Send + 'static> Scope<E> {
         self.leave_body();
         self.core.ended().await;
         self.over = true;
+        let mut failures = self.core.state.take_errors();
         if let Some(panic) = panic {
+            drop(failures);
             panic.resume();
         }
-        let mut failures = self.core.state.take_errors();
         failures.extend(failure);
         match value {
             Some(value) if failures.is_empty() => Ok(value),
@@ -128,8 +129,11 @@ impl<E: Send + 'static> Scope<E> {
         }
     }
 
+    /// The body is over. Once only: who finishes the group is who finds it finished.
     fn leave_body(&mut self) {
-        self.core.begin_exit();
+        if !std::mem::replace(&mut self.exiting, true) {
+            self.core.begin_exit();
+        }
         if let Some(body) = self.body.take() {
             body.seat.end(None);
         }
@@ -139,6 +143,7 @@ impl<E: Send + 'static> Scope<E> {
 impl<E: Send + 'static> Drop for Scope<E> {
     fn drop(&mut self) {
         if !self.over {
+            self.core.disown();
             self.core.abort();
             self.leave_body();
         }

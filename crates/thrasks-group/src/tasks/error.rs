@@ -144,13 +144,6 @@ impl<E: fmt::Display> fmt::Display for GroupError<E> {
     }
 }
 
-impl<E: Error + 'static> Error for GroupError<E> {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match &self.failures[..] {
-            // One failure is shown as itself.
-            [failure] => failure.source(),
-            [first, ..] => Some(first),
-            [] => None,
-        }
-    }
-}
+// For every `E` that can be shown, such as a boxed error, which is no `Error` itself. So the sources
+// of the errors are reached through `failures`, not through `source`.
+impl<E: fmt::Debug + fmt::Display> Error for GroupError<E> {}

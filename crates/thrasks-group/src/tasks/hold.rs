@@ -111,7 +111,20 @@ impl fmt::Debug for Hold {
 ///
 /// # Examples
 ///
-/// See [`Hold`].
+/// ```
+/// use std::sync::Arc;
+/// use thrasks_group::{Enclosure, Hold, within};
+///
+/// struct Nothing;
+/// impl Enclosure for Nothing {
+///     fn hold(&self) {}
+///     fn release(&self) {}
+/// }
+///
+/// let (_enclosure, held) = within(Arc::new(Nothing), || Hold::current().is_some());
+/// assert!(held);
+/// assert!(Hold::current().is_none());
+/// ```
 pub fn within<C: Enclosure, R>(enclosure: Arc<C>, f: impl FnOnce() -> R) -> (Arc<C>, R) {
     struct Restore(Option<Arc<dyn Enclosure>>);
     impl Drop for Restore {

@@ -7,10 +7,8 @@ use std::{
 use thrasks_loop::JoinHandle;
 use thrasks_sched::Reason;
 
-use crate::{
-    ChildError, Enclosure, Failure, Outcome, Panic, Supervisor, core::Core, core::Member,
-    seat::Seat, sync::lock,
-};
+use super::{core::Core, core::Member, seat::Seat};
+use crate::{ChildError, Enclosure, Failure, Outcome, Panic, Supervisor, sync::lock};
 
 /// One child: what its task, its handle and its group share.
 pub(crate) struct Child<T, E> {
@@ -93,7 +91,10 @@ impl<T, E> Child<T, E> {
     }
 
     /// Leaves the outcome for the handle. Gives back what is to be dropped or woken, unlocked.
-    fn settle(&self, outcome: Result<T, ChildError>) -> (Option<Result<T, ChildError>>, Option<Waker>) {
+    fn settle(
+        &self,
+        outcome: Result<T, ChildError>,
+    ) -> (Option<Result<T, ChildError>>, Option<Waker>) {
         let mut state = lock(&self.state);
         match mem::replace(&mut state.value, Value::Gone) {
             Value::Pending(joiner) => {

@@ -62,7 +62,17 @@ impl<F> SpawnError<F> {
     ///
     /// # Examples
     ///
-    /// See [`SpawnError`].
+    /// ```
+    /// use thrasks_group::TaskGroup;
+    /// use thrasks_loop::LoopPool;
+    ///
+    /// let pool = LoopPool::builder().threads(2).build()?;
+    /// let group = TaskGroup::<String>::new(&pool);
+    /// let error = group.spawn(|| async { Ok(7) }).unwrap_err();
+    /// let factory = error.into_factory();
+    /// assert_eq!(futures_lite::future::block_on(factory()), Ok(7));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn into_factory(self) -> F {
         self.factory.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
@@ -71,7 +81,16 @@ impl<F> SpawnError<F> {
     ///
     /// # Examples
     ///
-    /// See [`SpawnError`].
+    /// ```
+    /// use thrasks_group::{Refusal, TaskGroup};
+    /// use thrasks_loop::LoopPool;
+    ///
+    /// let pool = LoopPool::builder().threads(2).build()?;
+    /// let group = TaskGroup::<String>::new(&pool);
+    /// let error = group.spawn(|| async { Ok(7) }).unwrap_err();
+    /// assert_eq!(error.refusal(), Some(Refusal::NotEntered));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn refusal(&self) -> Option<Refusal> {
         match self.reason {
             Reason::Refused(refusal) => Some(refusal),

@@ -70,7 +70,19 @@ impl<E: Send + 'static> Builder<E> {
     ///
     /// # Examples
     ///
-    /// See [`Builder`].
+    /// ```
+    /// use thrasks_group::TaskGroup;
+    /// use thrasks_loop::LoopPool;
+    ///
+    /// let pool = LoopPool::builder().threads(2).build()?;
+    /// let scope = TaskGroup::<String>::builder(&pool).max_concurrency(1).scope(async |group| {
+    ///     group.spawn(|| async { Ok(println!("first")) }).unwrap();
+    ///     group.spawn(|| async { Ok(println!("then, when that has ended")) }).unwrap();
+    ///     Ok(())
+    /// });
+    /// assert!(futures_lite::future::block_on(scope).is_ok());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[track_caller]
     pub fn max_concurrency(mut self, children: usize) -> Self {
         assert!(
@@ -85,7 +97,15 @@ impl<E: Send + 'static> Builder<E> {
     ///
     /// # Examples
     ///
-    /// See [`TaskGroup::run`].
+    /// ```
+    /// use thrasks_group::TaskGroup;
+    /// use thrasks_loop::LoopPool;
+    ///
+    /// let pool = LoopPool::builder().threads(2).build()?;
+    /// let group = TaskGroup::<String>::builder(&pool).collect_errors().build();
+    /// assert_eq!(futures_lite::future::block_on(group.run(async |_group| Ok(7))).unwrap(), 7);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn build(self) -> TaskGroup<E> {
         TaskGroup::from_parts(self.pool, self.cancel_on_failure, self.limit)
     }
@@ -99,13 +119,22 @@ impl<E: Send + 'static> Builder<E> {
     ///
     /// # Examples
     ///
-    /// See [`Builder`].
-    pub fn scope<T, B>(
+    /// ```
+    /// use thrasks_group::TaskGroup;
+    /// use thrasks_loop::LoopPool;
+    ///
+    /// let pool = LoopPool::builder().threads(2).build()?;
+    /// let scope = TaskGroup::<String>::builder(&pool).scope(async |_group| Ok(7));
+    /// assert_eq!(futures_lite::future::block_on(scope).unwrap(), 7);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn scope<T, B, Fut>(
         self,
         body: B,
-    ) -> impl Future<Output = Result<T, GroupError<E>>> + use<T, B, E>
+    ) -> impl Future<Output = Result<T, GroupError<E>>> + use<T, B, Fut, E>
     where
-        B: AsyncFnOnce(TaskGroup<E>) -> Result<T, E>,
+        B: FnOnce(TaskGroup<E>) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
     {
         self.build().run(body)
     }

@@ -2,10 +2,8 @@ use std::{fmt, future::Future, sync::Arc};
 
 use thrasks_loop::LoopPool;
 
-use crate::{
-    Builder, GroupError, GroupHandle, SpawnError, Unstarted, child::Child, core::Core,
-    launch::Launch, scope::Scope, spawn_error::Reason,
-};
+use super::{child::Child, core::Core, launch::Launch, scope::Scope, spawn_error::Reason};
+use crate::{Builder, GroupError, GroupHandle, SpawnError, Unstarted};
 
 /// Tasks on the loops of a pool that end before the scope they were spawned in does, whatever
 /// happens.
@@ -76,7 +74,16 @@ impl<E: Send + 'static> TaskGroup<E> {
     ///
     /// # Examples
     ///
-    /// See [`run`](Self::run).
+    /// ```
+    /// use thrasks_group::TaskGroup;
+    /// use thrasks_loop::LoopPool;
+    ///
+    /// let pool = LoopPool::builder().threads(2).build()?;
+    /// let group = TaskGroup::<String>::new(&pool);
+    /// let scope = group.run(async |_group| Ok(7));
+    /// assert_eq!(futures_lite::future::block_on(scope).unwrap(), 7);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use = "a group takes no child until it is run"]
     pub fn new(pool: &LoopPool) -> Self {
         Self::builder(pool).build()
@@ -86,12 +93,24 @@ impl<E: Send + 'static> TaskGroup<E> {
     ///
     /// # Examples
     ///
-    /// See [`Builder`].
+    /// ```
+    /// use thrasks_group::TaskGroup;
+    /// use thrasks_loop::LoopPool;
+    ///
+    /// let pool = LoopPool::builder().threads(2).build()?;
+    /// let group = TaskGroup::<String>::builder(&pool).collect_errors().max_concurrency(8).build();
+    /// assert!(!group.is_cancelled());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn builder(pool: &LoopPool) -> Builder<E> {
         Builder::new(pool)
     }
 
-    pub(crate) fn from_parts(pool: LoopPool, cancel_on_failure: bool, limit: Option<usize>) -> Self {
+    pub(crate) fn from_parts(
+        pool: LoopPool,
+        cancel_on_failure: bool,
+        limit: Option<usize>,
+    ) -> Self {
         Self { core: Arc::new(Core::new(cancel_on_failure, limit)), pool }
     }
 
@@ -103,13 +122,25 @@ impl<E: Send + 'static> TaskGroup<E> {
     ///
     /// # Examples
     ///
-    /// See [`TaskGroup`].
-    pub fn scope<T, B>(
+    /// ```
+    /// use thrasks_group::TaskGroup;
+    /// use thrasks_loop::LoopPool;
+    ///
+    /// let pool = LoopPool::builder().threads(2).build()?;
+    /// let scope = TaskGroup::<String>::scope(&pool, async |group| {
+    ///     group.spawn(|| async { Ok(println!("from a loop of the pool")) }).unwrap();
+    ///     Ok(7)
+    /// });
+    /// assert_eq!(futures_lite::future::block_on(scope).unwrap(), 7);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn scope<T, B, Fut>(
         pool: &LoopPool,
         body: B,
-    ) -> impl Future<Output = Result<T, GroupError<E>>> + use<T, B, E>
+    ) -> impl Future<Output = Result<T, GroupError<E>>> + use<T, B, Fut, E>
     where
-        B: AsyncFnOnce(Self) -> Result<T, E>,
+        B: FnOnce(Self) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
     {
         Self::new(pool).run(body)
     }
@@ -164,12 +195,13 @@ impl<E: Send + 'static> TaskGroup<E> {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     #[track_caller]
-    pub fn run<T, B>(
+    pub fn run<T, B, Fut>(
         &self,
         body: B,
-    ) -> impl Future<Output = Result<T, GroupError<E>>> + use<T, B, E>
+    ) -> impl Future<Output = Result<T, GroupError<E>>> + use<T, B, Fut, E>
     where
-        B: AsyncFnOnce(Self) -> Result<T, E>,
+        B: FnOnce(Self) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
     {
         let Some(scope) = Scope::enter(self.core.clone()) else {
             panic!("the task group was run before: make a new one for each run");

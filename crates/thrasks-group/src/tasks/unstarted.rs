@@ -7,7 +7,25 @@ use crate::{Outcome, Panic, Supervised, Supervisor};
 ///
 /// # Examples
 ///
-/// See [`Supervised`].
+/// ```
+/// use std::sync::Arc;
+/// use thrasks_group::{Enclosure, Outcome, Supervisor, Unstarted};
+///
+/// struct Print;
+/// impl Enclosure for Print {
+///     fn hold(&self) {}
+///     fn release(&self) {}
+/// }
+/// impl Supervisor<u8> for Print {
+///     fn ended(self: Arc<Self>, key: usize, outcome: Outcome<u8>) {
+///         println!("task {key}: {outcome:?}");
+///     }
+/// }
+///
+/// // Made here, and run there.
+/// let unstarted = Unstarted::new(|| async { 7 }, Arc::new(Print), 0);
+/// std::thread::spawn(move || futures_lite::future::block_on(unstarted.start())).join().unwrap();
+/// ```
 #[must_use = "dropping it ends the task"]
 pub struct Unstarted<F, T, S: Supervisor<T>> {
     factory: Option<F>,
@@ -28,7 +46,24 @@ where
     ///
     /// # Examples
     ///
-    /// See [`Supervised`].
+    /// ```
+    /// use std::sync::Arc;
+    /// use thrasks_group::{Enclosure, Outcome, Supervisor, Unstarted};
+    ///
+    /// struct Print;
+    /// impl Enclosure for Print {
+    ///     fn hold(&self) {}
+    ///     fn release(&self) {}
+    /// }
+    /// impl Supervisor<u8> for Print {
+    ///     fn ended(self: Arc<Self>, key: usize, outcome: Outcome<u8>) {
+    ///         println!("task {key}: {outcome:?}");
+    ///     }
+    /// }
+    ///
+    /// let unstarted = Unstarted::new(|| async { 7 }, Arc::new(Print), 0);
+    /// drop(unstarted); // prints "task 0: Dropped"
+    /// ```
     pub fn new(factory: F, supervisor: Arc<S>, key: usize) -> Self {
         Self { factory: Some(factory), supervisor: Some(supervisor), key, output: PhantomData }
     }
@@ -37,7 +72,24 @@ where
     ///
     /// # Examples
     ///
-    /// See [`Supervised`].
+    /// ```
+    /// use std::sync::Arc;
+    /// use thrasks_group::{Enclosure, Outcome, Supervisor, Unstarted};
+    ///
+    /// struct Print;
+    /// impl Enclosure for Print {
+    ///     fn hold(&self) {}
+    ///     fn release(&self) {}
+    /// }
+    /// impl Supervisor<u8> for Print {
+    ///     fn ended(self: Arc<Self>, key: usize, outcome: Outcome<u8>) {
+    ///         println!("task {key}: {outcome:?}");
+    ///     }
+    /// }
+    ///
+    /// let supervised = Unstarted::new(|| async { 7 }, Arc::new(Print), 0).start();
+    /// futures_lite::future::block_on(supervised); // prints "task 0: Done(7)"
+    /// ```
     pub fn start(mut self) -> Supervised<F, Fut, S> {
         match (self.factory.take(), self.supervisor.take()) {
             (Some(factory), Some(supervisor)) => Supervised::new(factory, supervisor, self.key),

@@ -1,12 +1,15 @@
 use std::{
     fmt,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use event_listener::Event;
 use thrasks_sched::Limit;
 
-use crate::{Failure, GroupState, Hold, Ticket, sync::lock};
+use crate::{Failure, GroupState, Hold, Panic, Ticket, sync::lock};
 
 /// What the handles, the children and the scope of one group share.
 pub(crate) struct Core<E> {
@@ -16,6 +19,11 @@ pub(crate) struct Core<E> {
     /// Tells the scope that the body is to be dropped.
     pub(crate) aborted: Event,
     finished: Event,
+    /// Set when all is over, just before `finished` is told: later than the state says so, by what
+    /// is dropped then.
+    over: AtomicBool,
+    /// Nobody will ask for the failures: the scope was dropped.
+    disowned: AtomicBool,
     /// What the scope runs in: it has not ended before the group is finished.
     enclosing: Mutex<Option<Hold>>,
 }
@@ -42,6 +50,8 @@ impl<E> Core<E> {
             limit: limit.map(Limit::new),
             aborted: Event::new(),
             finished: Event::new(),
+            over: AtomicBool::new(false),
+            disowned: AtomicBool::new(false),
             enclosing: Mutex::new(None),
         }
     }
@@ -87,7 +97,7 @@ impl<E> Core<E> {
         }
     }
 
-    /// The body is over. (Its own seat is a member, too: this never finishes the group.)
+    /// The body is over. Its own seat is a member, too: this finishes only a group that had no body.
     pub(crate) fn begin_exit(&self) {
         if self.state.begin_exit() {
             self.finish();
@@ -99,7 +109,21 @@ impl<E> Core<E> {
         *lock(&self.enclosing) = hold;
     }
 
+    /// The scope was dropped: what fails from now on, or failed before, is dropped at the end.
+    pub(crate) fn disown(&self) {
+        self.disowned.store(true, Ordering::SeqCst);
+        if self.state.is_finished() {
+            drop(self.state.take_errors());
+        }
+    }
+
+    /// Called once, by who finds the group finished.
     fn finish(&self) {
+        if self.disowned.load(Ordering::SeqCst) {
+            // A panic in there has nobody left to go to, and who waits is still to be told.
+            let _ = Panic::catch(|| drop(self.state.take_errors()));
+        }
+        self.over.store(true, Ordering::Release);
         self.finished.notify(usize::MAX);
         let enclosing = lock(&self.enclosing).take();
         drop(enclosing);
@@ -107,12 +131,11 @@ impl<E> Core<E> {
 
     /// Completes when the group is finished, or was never run.
     pub(crate) async fn ended(&self) {
-        while self.state.is_entered() && !self.state.is_finished() {
+        while self.state.is_entered() && !self.over.load(Ordering::Acquire) {
             let listener = self.finished.listen();
-            if self.state.is_finished() {
-                return;
+            if !self.over.load(Ordering::Acquire) {
+                listener.await;
             }
-            listener.await;
         }
     }
 }

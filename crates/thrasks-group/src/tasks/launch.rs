@@ -2,7 +2,8 @@ use std::{any::Any, future::Future, sync::Arc};
 
 use thrasks_loop::{LoopPool, Task};
 
-use crate::{Unstarted, child::Child, core::Waiting, spawn_error::Reason};
+use super::{child::Child, core::Waiting, spawn_error::Reason};
+use crate::Unstarted;
 
 /// A child that the pool has not been given yet.
 pub(crate) struct Launch<F, T, E>

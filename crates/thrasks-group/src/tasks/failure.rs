@@ -100,13 +100,5 @@ impl<E: fmt::Display> fmt::Display for Failure<E> {
     }
 }
 
-impl<E: Error + 'static> Error for Failure<E> {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            // Shown by `Display` already: the source is what comes after it.
-            Self::Error(error) => error.source(),
-            Self::Rejected(Reason::Policy(error)) => Some(&**error),
-            _ => None,
-        }
-    }
-}
+// For every `E` that can be shown, such as a boxed error, which is no `Error` itself.
+impl<E: fmt::Debug + fmt::Display> Error for Failure<E> {}

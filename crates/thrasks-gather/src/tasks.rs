@@ -1,0 +1,11 @@
+//! Gathers over the loops of thrasks-loop.
+
+mod batch;
+mod common;
+mod future;
+mod gather;
+mod kind;
+
+pub use future::GatherFuture;
+pub use gather::{Gather, gather, gather_settled, try_gather};
+pub use kind::{All, Kind, Settled, Try};

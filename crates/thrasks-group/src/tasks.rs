@@ -1,0 +1,29 @@
+//! Groups of tasks on the loops of thrasks-loop, and the parts that they are made of.
+
+mod builder;
+mod child;
+mod core;
+mod error;
+mod failure;
+mod group;
+mod handle;
+mod hold;
+mod launch;
+mod panic;
+mod scope;
+mod seat;
+mod spawn_error;
+mod stage;
+mod supervised;
+mod unstarted;
+
+pub use builder::Builder;
+pub use error::GroupError;
+pub use failure::Failure;
+pub use group::TaskGroup;
+pub use handle::{ChildError, GroupHandle};
+pub use hold::{Enclosure, Hold, within};
+pub use panic::Panic;
+pub use spawn_error::SpawnError;
+pub use supervised::{Outcome, Supervised, Supervisor};
+pub use unstarted::Unstarted;
