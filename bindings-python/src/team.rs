@@ -83,8 +83,16 @@ impl Team {
         &self.mode
     }
 
+    /// What the loops have done since the lease began.
     pub(crate) fn stats(&self) -> PoolStats {
-        self.pool.stats()
+        let mut stats = self.pool.stats();
+        stats.done = 0;
+        for (one, baseline) in stats.loops.iter_mut().zip(&self.baseline) {
+            // A loop that is leased has ended all that it had started before.
+            one.done = one.done.saturating_sub(*baseline);
+            stats.done += one.done;
+        }
+        stats
     }
 
     /// Gives a job to the scheduler, or to the worker that it is pinned to.

@@ -283,7 +283,8 @@ def test_each_task_is_cancelled_once() -> None:
 
     async def main() -> None:
         started = threading.Event()
-        with pytest.raises(ExceptionGroup):
+        # One that is cancelled before it starts does not fail.
+        with pytest.raises((ExceptionGroup, Error)):
             async with ThreadedTaskGroup(2) as group:
                 group.create_task(count(started))
                 await asyncio.to_thread(started.wait)

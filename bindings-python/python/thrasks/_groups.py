@@ -73,6 +73,7 @@ class ThreadedTaskGroup(GroupBase):
         self._parent_cancel_requested = False
         self._errors: list[BaseException] | None = []
         self._base_error: BaseException | None = None
+        self._late_cancellation: asyncio.CancelledError | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._patience = Patience()
 
@@ -139,6 +140,7 @@ class ThreadedTaskGroup(GroupBase):
             self._parent_task = None
             self._errors = None
             self._base_error = None
+            self._late_cancellation = None
             exc = None
 
     async def _aexit(self, exc: BaseException | None) -> bool:
@@ -180,6 +182,8 @@ class ThreadedTaskGroup(GroupBase):
             try:
                 await self._waiter
             except asyncio.CancelledError as exc:
+                # One that comes while the group ends its tasks may be its own, or not: see below.
+                self._late_cancellation = exc
                 if not self._aborting:
                     cancellation = exc
                     self._abort()
@@ -201,12 +205,15 @@ class ThreadedTaskGroup(GroupBase):
             if base_error is not None:
                 self._report_dropped(error for error in errors if error is not base_error)
                 return self._raise(base_error, exc)
-            if self._parent_cancel_requested and parent.uncancel() == 0:
-                # The cancellation was the group's own: it ends here.
-                cancellation = None
-                ends_here = isinstance(exc, asyncio.CancelledError)
-            else:
-                ends_here = False
+            ends_here = False
+            if self._parent_cancel_requested:
+                if parent.uncancel() == 0:
+                    # The cancellation was the group's own: it ends here.
+                    cancellation = None
+                    ends_here = isinstance(exc, asyncio.CancelledError)
+                elif cancellation is None:
+                    # Somebody else has cancelled the parent as well, while it waited.
+                    cancellation = self._late_cancellation
             if cancellation is not None and not errors:
                 return self._raise(cancellation, exc)
             if exc is not None and not isinstance(exc, asyncio.CancelledError):
@@ -218,7 +225,8 @@ class ThreadedTaskGroup(GroupBase):
                 # again at its next await, and the count stays what it is.
                 parent.uncancel()
                 parent.cancel()
-            if len(errors) == 1 and not self._strict:
+            if len(errors) == 1 and (not self._strict or isinstance(exc, GeneratorExit)):
+                # Of a generator that is being closed, it is to come out as it went in.
                 return self._raise(errors[0], exc)
             raise BaseExceptionGroup("unhandled errors in a TaskGroup", errors) from None
         finally:

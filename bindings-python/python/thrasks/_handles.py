@@ -185,6 +185,9 @@ async def _await_elsewhere(handle: ThreadedTask[T]) -> T:
             try:
                 return await asyncio.shield(waiting[0])
             except asyncio.CancelledError as exc:
+                if waiting[0].cancelled():
+                    # The task was cancelled: with its message, which shield() does not pass on.
+                    raise cancelled_error(handle) from None
                 if waiting[0].done() or not handle.cancel(*exc.args):
                     raise
                 # Asked to end, as a task that is awaited on its own loop would be: whoever awaits

@@ -1,0 +1,351 @@
+"""One contender, in a process of its own: it measures what it is asked to, until it is told to end.
+
+The first argument is the contender's name, the second, if any, the folder that it finds thrasks in.
+Each line on standard input asks for one turn at one scenario, as JSON; each is answered by a line
+of JSON on standard output. `side_by_side.py` starts these.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import importlib.metadata
+import json
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
+from pathlib import Path
+from typing import Any, Protocol, TextIO
+
+from scenarios import NAPS, SCENARIOS, Contender, Kind, Scenario
+
+#: Does the work once, from making the coroutines to having the results.
+Work = Callable[[], Awaitable[object]]
+
+FIBONACCI = 23
+DOCUMENT = json.dumps(
+    [
+        {
+            "id": i,
+            "name": f"record {i}",
+            "tags": ["a", "bc", "def"],
+            "price": i * 1.25,
+            "nested": {"on": i % 2 == 0, "none": None, "text": "x" * 40},
+        }
+        for i in range(1100)
+    ]
+)
+
+
+# --- the jobs -------------------------------------------------------------------------------------
+
+
+async def trivial(x: int) -> int:
+    return x * 2
+
+
+async def sleep0(x: int) -> int:
+    await asyncio.sleep(0)
+    return x * 2
+
+
+async def sleeping(x: int) -> int:
+    await asyncio.sleep(0.05)
+    return x * 2
+
+
+def fibonacci(n: int) -> int:
+    return n if n < 2 else fibonacci(n - 1) + fibonacci(n - 2)
+
+
+def through_json(_: int) -> int:
+    return len(json.dumps(json.loads(DOCUMENT)))
+
+
+def nap(i: int) -> int:
+    time.sleep(NAPS[i] / 1000)
+    return NAPS[i]
+
+
+#: What bare threads can do as well.
+PLAIN: dict[Kind, tuple[Callable[[int], int], Callable[[Scenario], list[int]]]] = {
+    Kind.JSON: (through_json, lambda scenario: [0] * scenario.jobs),
+    Kind.FIBONACCI: (fibonacci, lambda scenario: [FIBONACCI] * scenario.jobs),
+    Kind.UNEVEN: (nap, lambda scenario: list(range(scenario.jobs))),
+}
+ASYNC: dict[Kind, Callable[[int], Coroutine[Any, Any, int]]] = {
+    Kind.GATHER_TRIVIAL: trivial,
+    Kind.GATHER_SLEEP0: sleep0,
+    Kind.GROUP_TRIVIAL: trivial,
+    Kind.SLEEPING: sleeping,
+    Kind.ROUND_TRIP: trivial,
+}
+
+
+def jobs(scenario: Scenario) -> tuple[Callable[[int], Coroutine[Any, Any, int]], Sequence[int]]:
+    """Return the coroutine function, and what it is called with."""
+    if scenario.kind in ASYNC:
+        return ASYNC[scenario.kind], range(scenario.jobs)
+    plain, inputs = PLAIN[scenario.kind]
+
+    async def job(x: int) -> int:
+        return plain(x)
+
+    return job, inputs(scenario)
+
+
+@cache
+def expected(scenario: Scenario) -> object:
+    """Return what the work has to result in."""
+    if scenario.kind is Kind.EMPTY_GROUP:
+        return None
+    if scenario.kind in ASYNC:
+        return [x * 2 for x in range(scenario.jobs)]
+    plain, inputs = PLAIN[scenario.kind]
+    if scenario.kind is Kind.UNEVEN:
+        return list(NAPS)
+    # They are all the same.
+    return [plain(inputs(scenario)[0])] * scenario.jobs
+
+
+# --- the contenders -------------------------------------------------------------------------------
+
+
+class Kit(Protocol):
+    """What a contender brings along."""
+
+    def work(self, scenario: Scenario) -> Work:
+        """Return what does the work of a scenario."""
+        ...
+
+
+class Loops:
+    """Whoever has a gather and a task group."""
+
+    def gather(self, workers: int) -> Callable[..., Awaitable[list[int]]]:
+        """Return the gather, to be called with the coroutines only."""
+        del workers
+        return asyncio.gather
+
+    def group(self, workers: int) -> Callable[[], Any]:
+        """Return what makes the groups."""
+        del workers
+        return asyncio.TaskGroup
+
+    def work(self, scenario: Scenario) -> Work:
+        """Return what does the work of a scenario."""
+        gather, group = self.gather(scenario.workers), self.group(scenario.workers)
+
+        async def empty() -> None:
+            async with group():
+                pass
+
+        if scenario.kind is Kind.EMPTY_GROUP:
+            return empty
+        job, inputs = jobs(scenario)
+
+        async def grouped() -> list[int]:
+            async with group() as tasks:
+                handles = [tasks.create_task(job(x)) for x in inputs]
+            return [handle.result() for handle in handles]
+
+        async def gathered() -> list[int]:
+            return await gather(*[job(x) for x in inputs])
+
+        return grouped if scenario.kind is Kind.GROUP_TRIVIAL else gathered
+
+
+class Thrasks(Loops):
+    """Either thrasks, in one mode: what they are called has stayed the same."""
+
+    def __init__(self, mode: str, *, queue_for: frozenset[Kind] = frozenset()) -> None:
+        # Not at the top: asyncio and bare threads are to be measured without it, and which thrasks
+        # it is depends on the path.
+        import thrasks
+
+        self._thrasks = thrasks
+        self._mode = thrasks.SchedulingMode[mode]
+        self._queue_for = queue_for
+
+    def gather(self, workers: int) -> Callable[..., Awaitable[list[int]]]:
+        """Return the gather, to be called with the coroutines only."""
+        gather: Callable[..., Any] = self._thrasks.threaded_gather
+        return partial(gather, num_threads=workers, mode=self._mode)
+
+    def group(self, workers: int) -> Callable[[], Any]:
+        """Return what makes the groups."""
+        return partial(self._thrasks.ThreadedTaskGroup, workers, mode=self._mode)
+
+    def work(self, scenario: Scenario) -> Work:
+        """Return what does the work of a scenario."""
+        if scenario.kind in self._queue_for:
+            return Thrasks("QUEUE").work(scenario)
+        return super().work(scenario)
+
+
+class Threads:
+    """No asyncio at all; the coroutines around it are there to be awaited like the others'."""
+
+    def __init__(self) -> None:
+        self._pools: dict[int, ThreadPoolExecutor] = {}
+
+    def work(self, scenario: Scenario) -> Work:
+        """Return what does the work of a scenario."""
+        if scenario.kind is Kind.EMPTY_GROUP:
+            return partial(self._start_and_join, scenario.workers)
+        plain, inputs = PLAIN[scenario.kind]
+        pool = self._pools.setdefault(scenario.workers, ThreadPoolExecutor(scenario.workers))
+
+        async def work() -> list[int]:
+            return list(pool.map(plain, inputs(scenario)))
+
+        return work
+
+    @staticmethod
+    async def _start_and_join(workers: int) -> None:
+        threads = [threading.Thread(target=int) for _ in range(workers)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+
+class PingPong:
+    """The least that asyncio can do to have something called on another loop, and to hear of it."""
+
+    def __init__(self) -> None:
+        self._other = asyncio.new_event_loop()
+        threading.Thread(target=self._other.run_forever, daemon=True).start()
+
+    def work(self, scenario: Scenario) -> Work:
+        """Return what does the work of a scenario."""
+        assert scenario.kind is Kind.ROUND_TRIP
+        return self._round_trip
+
+    async def _round_trip(self) -> list[int]:
+        home = asyncio.get_running_loop()
+        answer: asyncio.Future[list[int]] = home.create_future()
+
+        def pong() -> None:
+            home.call_soon_threadsafe(answer.set_result, [0])
+
+        self._other.call_soon_threadsafe(pong)
+        return await answer
+
+
+def kit(contender: Contender) -> Kit:
+    match contender:
+        case Contender.ASYNCIO:
+            return Loops()
+        case Contender.ROUND_ROBIN:
+            return Thrasks("ROUND_ROBIN")
+        case Contender.QUEUE:
+            return Thrasks("QUEUE")
+        case Contender.OLD:
+            # Its better mode each time: the queue costs a thread more per worker.
+            return Thrasks("ROUND_ROBIN", queue_for=frozenset({Kind.UNEVEN}))
+        case Contender.THREADS:
+            return Threads()
+        case Contender.PING_PONG:
+            return PingPong()
+
+
+# --- measuring ------------------------------------------------------------------------------------
+
+
+class WrongResultError(Exception):
+    """A contender was not fast but wrong."""
+
+
+async def turn(work: Work, scenario: Scenario, samples: int, warm_ups: int) -> list[float]:
+    """Return so many samples, in nanoseconds.
+
+    The garbage collector works before each of them and not within.
+    """
+    right = expected(scenario)
+    times = []
+    result: object = None
+    for number in range(warm_ups + samples):
+        gc.collect()
+        gc.disable()
+        try:
+            begin = time.perf_counter_ns()
+            for _ in range(scenario.inner):
+                result = await work()
+            end = time.perf_counter_ns()
+        finally:
+            gc.enable()
+        if result != right:
+            raise WrongResultError(f"wrong result: {str(result)[:60]}, not {str(right)[:60]}")
+        if number >= warm_ups:
+            times.append((end - begin) / scenario.divisor)
+    return times
+
+
+def gil_enabled() -> bool:
+    enabled: Callable[[], bool] = getattr(sys, "_is_gil_enabled", lambda: True)
+    return enabled()
+
+
+def own_version(folder: Path | None) -> str | None:
+    """Return the version of thrasks, if it is the right one."""
+    if "thrasks" not in sys.modules:
+        return None
+    found = Path(sys.modules["thrasks"].__file__ or "").resolve()
+    if folder is not None and not found.is_relative_to(folder.resolve()):
+        raise ImportError(f"thrasks was to come from {folder}, and came from {found}")
+    return importlib.metadata.version("thrasks")
+
+
+def serve(contender: Contender, folder: Path | None, answers: TextIO) -> None:
+    def answer(**fields: object) -> None:
+        answers.write(json.dumps(fields) + "\n")
+        answers.flush()
+
+    with asyncio.Runner() as runner:
+        try:
+            own = kit(contender)
+            version = own_version(folder)
+        except Exception as error:
+            traceback.print_exc()
+            answer(error=f"{type(error).__name__}: {error}")
+            return
+        answer(gil=gil_enabled(), version=version)
+        scenarios = {scenario.name: scenario for scenario in SCENARIOS}
+        works: dict[str, Work] = {}
+        for line in sys.stdin:
+            request = json.loads(line)
+            scenario = scenarios[request["scenario"]]
+            try:
+                if scenario.name not in works:
+                    works[scenario.name] = own.work(scenario)
+                work = works[scenario.name]
+                samples = runner.run(turn(work, scenario, request["samples"], request["warm_ups"]))
+            except (Exception, asyncio.CancelledError) as error:
+                traceback.print_exc()
+                answer(error=f"{type(error).__name__}: {error}")
+            else:
+                answer(samples=samples)
+
+
+def main() -> None:
+    # Ctrl-C reaches every process of the terminal; the one that started this ends it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    contender = Contender[sys.argv[1]]
+    folder = Path(sys.argv[2]) if len(sys.argv) > 2 else None
+    if folder is not None:
+        sys.path.insert(0, str(folder))
+    # What anybody prints goes to standard error, and not between the answers.
+    with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
+        os.dup2(2, 1)
+        serve(contender, folder, answers)
+
+
+if __name__ == "__main__":
+    main()

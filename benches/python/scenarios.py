@@ -1,0 +1,259 @@
+"""What is measured, who takes part, and what it may cost: plain data for both sides of the pipe."""
+
+from __future__ import annotations
+
+__all__ = [
+    "CONTENDERS",
+    "NAPS",
+    "OLD",
+    "SCENARIOS",
+    "Contender",
+    "Goal",
+    "Kind",
+    "Scenario",
+    "Unit",
+]
+
+import enum
+from dataclasses import dataclass
+from typing import Final
+
+
+class Contender(enum.Enum):
+    """Who is measured, each in a process of its own."""
+
+    ASYNCIO = "asyncio"
+    ROUND_ROBIN = "thrasks ROUND_ROBIN"
+    QUEUE = "thrasks QUEUE"
+    OLD = "thrasks 0.1"
+    THREADS = "bare threads"
+    PING_PONG = "raw ping-pong"
+
+
+class Kind(enum.Enum):
+    """The sorts of work there are."""
+
+    GATHER_TRIVIAL = enum.auto()
+    GATHER_SLEEP0 = enum.auto()
+    GROUP_TRIVIAL = enum.auto()
+    JSON = enum.auto()
+    FIBONACCI = enum.auto()
+    SLEEPING = enum.auto()
+    UNEVEN = enum.auto()
+    EMPTY_GROUP = enum.auto()
+    ROUND_TRIP = enum.auto()
+
+
+class Unit(enum.Enum):
+    """What times are shown in; the values are nanoseconds."""
+
+    NS = 1
+    US = 1_000
+    MS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What thrasks may cost at most, or has to reach at least."""
+
+    limit: float
+    #: A contender: its time. A number: nanoseconds.
+    of: Contender | float
+    #: What that is, if it is a number.
+    name: str = ""
+    #: Whether it is a speed to be reached, and not a time to be kept.
+    speed: bool = False
+    who: frozenset[Contender] = frozenset({Contender.ROUND_ROBIN, Contender.QUEUE})
+
+    def text(self) -> str:
+        """Say it in a few characters."""
+        name = self.of.value if isinstance(self.of, Contender) else self.name
+        share = "" if self.limit == 1 else f"{self.limit:.2f} "
+        return f"{'>=' if self.speed else '<='} {share}{name}"
+
+    def ratio(self, own: float, reference: float) -> float:
+        """Compare a time with that of the reference, the way round that the goal has it."""
+        return reference / own if self.speed else own / reference
+
+    def met(self, ratio: float) -> bool:
+        """Say whether that is good enough."""
+        return ratio >= self.limit if self.speed else ratio <= self.limit
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One piece of work, given to several contenders."""
+
+    name: str
+    title: str
+    kind: Kind
+    jobs: int
+    workers: int
+    unit: Unit
+    #: How many samples a turn has, and how many runs before them do not count.
+    samples: int
+    warm_ups: int
+    who: tuple[Contender, ...]
+    goal: Goal | None = None
+    #: How often the work is done for one sample, one after another.
+    inner: int = 1
+    #: Whether times are shown per job, or of the whole.
+    per_job: bool = True
+
+    @property
+    def divisor(self) -> int:
+        """What one sample is divided by."""
+        return self.inner * (self.jobs if self.per_job else 1)
+
+    def turn(self, *, quick: bool) -> tuple[int, int]:
+        """Say how many samples a turn has, and how many runs are made before them."""
+        if quick:
+            return max(1, self.samples // 2), max(1, self.warm_ups // 2)
+        return self.samples, self.warm_ups
+
+
+ASYNCIO: Final = Contender.ASYNCIO
+OLD: Final = Contender.OLD
+
+#: Those whose members can run coroutines.
+LOOPS: Final = (ASYNCIO, Contender.ROUND_ROBIN, Contender.QUEUE, OLD)
+#: In the order of the table.
+CONTENDERS: Final = tuple(Contender)
+
+#: Milliseconds of `time.sleep`, in this order. They sum up to four times 90, and whoever hands each
+#: to the first of four workers that is free ends after 90. In turns it takes 126.
+NAPS: Final = (30, 45, 30, 6, 15, 45, 18, 24, 45, 12, 9, 6, 12, 24, 24, 15)
+IDEAL: Final = sum(NAPS) / 4 * Unit.MS.value
+
+
+def spaced(number: int) -> str:
+    return f"{number:,}".replace(",", " ")
+
+
+def _scenarios() -> tuple[Scenario, ...]:
+    found = []
+    for jobs, samples, warm_ups, limit in (
+        (100, 20, 4, 0.20),
+        (1000, 10, 2, 0.10),
+        (10000, 3, 1, 0.06),
+    ):
+        found.append(
+            Scenario(
+                f"gather-trivial-{jobs}",
+                f"gather, trivial coroutines, n = {spaced(jobs)}",
+                Kind.GATHER_TRIVIAL,
+                jobs,
+                workers=2,
+                unit=Unit.NS,
+                samples=samples,
+                warm_ups=warm_ups,
+                who=LOOPS,
+                goal=Goal(limit, ASYNCIO),
+            )
+        )
+    for jobs, samples, warm_ups in ((1000, 6, 2), (10000, 2, 1)):
+        found.append(
+            Scenario(
+                f"gather-sleep0-{jobs}",
+                f"gather, await sleep(0), n = {spaced(jobs)}",
+                Kind.GATHER_SLEEP0,
+                jobs,
+                workers=2,
+                unit=Unit.NS,
+                samples=samples,
+                warm_ups=warm_ups,
+                who=LOOPS,
+                goal=Goal(0.33, ASYNCIO),
+            )
+        )
+    for jobs, samples, warm_ups, limit in ((100, 20, 4, 0.45), (10000, 3, 1, 0.25)):
+        found.append(
+            Scenario(
+                f"group-trivial-{jobs}",
+                f"group.create_task, trivial coroutines, n = {spaced(jobs)}",
+                Kind.GROUP_TRIVIAL,
+                jobs,
+                workers=2,
+                unit=Unit.NS,
+                samples=samples,
+                warm_ups=warm_ups,
+                who=LOOPS,
+                goal=Goal(limit, ASYNCIO),
+            )
+        )
+    for name, title, kind in (
+        ("json", "JSON", Kind.JSON),
+        ("fibonacci", "Fibonacci", Kind.FIBONACCI),
+    ):
+        found.append(
+            Scenario(
+                f"cpu-{name}",
+                f"CPU work, {title}: 12 jobs on 2 workers",
+                kind,
+                jobs=12,
+                workers=2,
+                unit=Unit.US,
+                samples=8,
+                warm_ups=1,
+                who=(*LOOPS, Contender.THREADS),
+                goal=Goal(0.97, Contender.THREADS, speed=True),
+            )
+        )
+    found += [
+        Scenario(
+            "sleeping",
+            "gather, 20 tasks that sleep for 50 ms, on 2 workers",
+            Kind.SLEEPING,
+            jobs=20,
+            workers=2,
+            unit=Unit.MS,
+            samples=2,
+            warm_ups=1,
+            who=LOOPS,
+            goal=Goal(1.01, ASYNCIO),
+            per_job=False,
+        ),
+        Scenario(
+            "uneven",
+            f"16 uneven blocking jobs on 4 workers (ideal: {IDEAL / Unit.MS.value:.0f} ms)",
+            Kind.UNEVEN,
+            jobs=len(NAPS),
+            workers=4,
+            unit=Unit.MS,
+            samples=1,
+            warm_ups=1,
+            who=(*LOOPS, Contender.THREADS),
+            goal=Goal(1.05, IDEAL, "ideal", who=frozenset({Contender.QUEUE})),
+            per_job=False,
+        ),
+        Scenario(
+            "enter-exit",
+            "enter and leave an empty group of 4 workers",
+            Kind.EMPTY_GROUP,
+            jobs=1,
+            workers=4,
+            unit=Unit.US,
+            samples=4,
+            warm_ups=1,
+            who=(*LOOPS, Contender.THREADS),
+            goal=Goal(1, 50.0 * Unit.US.value, "50 us"),
+            inner=20,
+        ),
+        Scenario(
+            "round-trip",
+            "one round trip: gather of one coroutine, on 1 worker",
+            Kind.ROUND_TRIP,
+            jobs=1,
+            workers=1,
+            unit=Unit.US,
+            samples=6,
+            warm_ups=1,
+            who=(*LOOPS, Contender.PING_PONG),
+            goal=Goal(1.0, Contender.PING_PONG),
+            inner=20,
+        ),
+    ]
+    return tuple(found)
+
+
+SCENARIOS: Final = _scenarios()
