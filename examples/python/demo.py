@@ -15,7 +15,6 @@ import ast
 import asyncio
 import contextlib
 import gc
-import itertools
 import os
 import platform
 import stat
@@ -29,7 +28,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
@@ -41,13 +40,14 @@ from thrasks import SchedulingMode, threaded_gather
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from types import TracebackType
-    from typing import Self
 
 # Keeps the whole demo well under a minute on two cores.
 DEFAULT_LIMIT = 1200
 FAILURES_SHOWN = 10
 MODULES_SHOWN = 8
+# Files per thread that are being read or parsed, with `threaded_gather`.
+READ_AHEAD = 32
+# Seconds between two looks at the progress.
 TICK = 0.1
 
 
@@ -102,8 +102,8 @@ def parse(source: bytes | Failure) -> Outcome:
 def collect(source: bytes, tree: ast.Module) -> FileStats:
     functions = async_functions = classes = 0
     imports: list[str] = []
-    for node in ast.walk(tree):
-        match node:
+    for statement in statements(tree):
+        match statement:
             case ast.FunctionDef():
                 functions += 1
             case ast.AsyncFunctionDef():
@@ -116,6 +116,19 @@ def collect(source: bytes, tree: ast.Module) -> FileStats:
                 imports.append(module.partition(".")[0])
     lines = source.count(b"\n") + (not source.endswith(b"\n") and bool(source))
     return FileStats(lines, functions, async_functions, classes, tuple(imports))
+
+
+def statements(tree: ast.Module) -> Iterator[ast.AST]:
+    """Walk through all statements; what is counted here is never inside an expression."""
+    unvisited: list[ast.AST] = [tree]
+    while unvisited:
+        node = unvisited.pop()
+        yield node
+        for block in ("body", "orelse", "handlers", "finalbody", "cases"):
+            inner = getattr(node, block, None)
+            # A lambda, or a conditional expression, has an expression there.
+            if isinstance(inner, list):
+                unvisited += inner
 
 
 async def analyse(path: Path, readers: ThreadPoolExecutor, meter: Meter) -> Outcome:
@@ -152,6 +165,10 @@ def with_thrasks(job: Job, meter: Meter, *, mode: SchedulingMode) -> list[Outcom
             *(analyse(path, job.readers, meter) for path in job.paths),
             num_threads=job.threads,
             mode=mode,
+            # Not all files at once are in memory. And QUEUE lets a worker whose coroutines all wait
+            # for their files take more of them: unlimited, it would take all that are left while
+            # the other workers parse.
+            max_concurrency=READ_AHEAD * job.threads,
         )
 
     return asyncio.run(main())
@@ -193,23 +210,21 @@ class Run:
     seconds: float
     cpu_seconds: float
     gc_seconds: float
-    gc_count: int
 
 
 class GcWatch:
-    """How long, and how often, the cyclic collector held everything up."""
+    """How long the cyclic garbage collector worked."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
-        self.count = 0
         self._begin = 0.0
 
     def __call__(self, phase: str, _info: dict[str, int]) -> None:
+        """Be called by the collector at the start and the end of its work."""
         if phase == "start":
             self._begin = time.perf_counter()
         else:
             self.seconds += time.perf_counter() - self._begin
-            self.count += 1
 
 
 def run(contender: Contender, job: Job, meter: Meter) -> Run:
@@ -225,7 +240,7 @@ def run(contender: Contender, job: Job, meter: Meter) -> Run:
             seconds, cpu_seconds = time.perf_counter() - begin, time.process_time() - cpu
         finally:
             gc.callbacks.remove(watch)
-    return Run(name, outcomes, seconds, cpu_seconds, watch.seconds, watch.count)
+    return Run(name, outcomes, seconds, cpu_seconds, watch.seconds)
 
 
 # --- progress -------------------------------------------------------------------------------------
@@ -243,11 +258,13 @@ class Meter:
         self._done = 0
 
     def advance(self) -> None:
+        """Count one more file."""
         with self._lock:
             self._done += 1
 
     @contextlib.contextmanager
     def showing(self, name: str, total: int) -> Iterator[None]:
+        """Show the count, from 0 on, during the block."""
         self._done = 0
         stop = threading.Event()
         show = self._bar if self._console.is_terminal else self._lines
@@ -290,23 +307,23 @@ class Meter:
 # --- the input ------------------------------------------------------------------------------------
 
 
-class BadInput(Exception):
+class BadInputError(Exception):
     """Something on the command line that cannot be used."""
 
 
 def find_files(root: Path, *, without: Sequence[str] = ()) -> list[Path]:
     try:
         if not stat.S_ISDIR(root.stat().st_mode):
-            raise BadInput(f"not a folder: {root}")
+            raise BadInputError(f"not a folder: {root}")
         os.scandir(root).close()
     except OSError as error:
-        raise BadInput(f"cannot read {root}: {error.strerror}") from None
+        raise BadInputError(f"cannot read {root}: {error.strerror}") from None
     found = []
     for folder, folders, files in os.walk(root):
         folders[:] = [name for name in folders if name not in without]
         found += [Path(folder, name) for name in files if name.endswith(".py")]
     if not found:
-        raise BadInput(f"no Python files under {root}")
+        raise BadInputError(f"no Python files under {root}")
     return sorted(found)
 
 
@@ -386,6 +403,7 @@ class Totals:
 
     @classmethod
     def of(cls, outcomes: Sequence[Outcome]) -> Totals:
+        """Add up what the files hold."""
         totals = cls()
         for outcome in outcomes:
             if isinstance(outcome, FileStats):
@@ -402,7 +420,7 @@ def show_times(console: Console, runs: Sequence[Run]) -> None:
     seconds = {run.name: run.seconds for run in runs}
     table = Table(box=box.SIMPLE_HEAD, title="Reading and parsing", title_justify="left")
     table.add_column("", no_wrap=True)
-    for heading in ("seconds", "speed-up", "of bare", "cores", "GC pauses"):
+    for heading in ("seconds", "speed-up", "of bare", "cores", "GC"):
         table.add_column(heading, justify="right")
     for one in runs:
         table.add_row(
@@ -411,14 +429,15 @@ def show_times(console: Console, runs: Sequence[Run]) -> None:
             f"x {seconds[ASYNCIO] / one.seconds:.2f}",
             f"{seconds[BARE] / one.seconds:.0%}",
             f"{one.cpu_seconds / one.seconds:.2f}",
-            f"{one.gc_count} in {one.gc_seconds:.2f} s",
+            f"{one.gc_seconds:.2f}",
         )
     console.print(table)
     console.print(
-        "of bare: share of the bare threads' speed; cores: how many the run kept busy;"
-        " GC pauses: cyclic garbage collections, each of which stops every thread.",
+        "of bare: share of the bare threads' speed. cores: how many were kept busy."
+        " GC: seconds in the cyclic garbage collector.",
         style="dim",
     )
+    console.print()
 
 
 def show_statistics(console: Console, outcomes: Sequence[Outcome]) -> None:
@@ -480,35 +499,6 @@ def differences(job: Job, runs: Sequence[Run]) -> Iterator[str]:
 # --- the program ----------------------------------------------------------------------------------
 
 
-class NullMeter(Meter):
-    """Shows nothing: for the warm-up."""
-
-    @contextlib.contextmanager
-    def showing(self, name: str, total: int) -> Iterator[None]:
-        yield
-
-
-class GcSetting:
-    """The collector as it is, or switched off, for all contenders alike."""
-
-    def __init__(self, *, off: bool) -> None:
-        self._off = off and gc.isenabled()
-
-    def __enter__(self) -> Self:
-        if self._off:
-            gc.disable()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._off:
-            gc.enable()
-
-
 def describe(console: Console, root: Path, found: int, job: Job, *, no_gc: bool) -> None:
     interpreter = f"{platform.python_implementation()} {platform.python_version()}"
     build = "with the GIL" if gil_enabled() else "free-threaded"
@@ -556,11 +546,12 @@ def demo(options: argparse.Namespace, console: Console, progress: Console) -> in
             pass
         warm_up = Job(thin_out(paths, 20), options.threads, readers)
         for contender in contenders():
-            run(contender, warm_up, NullMeter(progress))
+            run(contender, warm_up, Meter(Console(quiet=True)))
 
+        if options.no_gc:
+            gc.disable()
         meter = Meter(progress)
-        with GcSetting(off=options.no_gc):
-            runs = [run(contender, job, meter) for contender in contenders()]
+        runs = [run(contender, job, meter) for contender in contenders()]
 
     outcomes = runs[0].outcomes
     console.print()
@@ -580,7 +571,7 @@ def demo(options: argparse.Namespace, console: Console, progress: Console) -> in
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = arguments(argv)
-    # Old code is full of what newer compilers warn about. Set once, for the whole process and before
+    # Old code is full of what newer compilers warn about. Set once, for the whole process, before
     # there is a second thread: `catch_warnings` around each parse would be a race between threads.
     for category in (SyntaxWarning, DeprecationWarning):
         warnings.simplefilter("ignore", category)
@@ -588,7 +579,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     progress = Console(stderr=True, highlight=False)
     try:
         return demo(options, console, progress)
-    except BadInput as error:
+    except BadInputError as error:
         print(f"demo.py: error: {printable(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -1,9 +1,16 @@
-use std::{any::Any, fmt, io, sync::Arc};
+use std::{
+    any::Any,
+    fmt, io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 use thrasks_sched::{Queue, Scheduler};
 
 use crate::{
-    Driver, Join, LocalDriver, LoopPool, LoopThread, Task, ThreadSpec, permits::Permits,
+    Driver, Join, LocalDriver, LoopPool, LoopThread, Task, ThreadSpec,
+    permits::Permits,
+    quiet::{discard, quietly},
     spawn_std_thread,
 };
 
@@ -71,18 +78,16 @@ impl Observers {
     pub(crate) fn exit(&self, index: usize) {
         if let Some(hook) = &self.exit {
             // The thread is over: a panic here has nobody left to tell but the panic hook.
-            if let Err(payload) =
-                std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| hook(index)))
-            {
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| hook(index))) {
                 self.panic(index, &*payload);
+                discard(payload);
             }
         }
     }
 
     pub(crate) fn panic(&self, index: usize, payload: &(dyn Any + Send)) {
         if let Some(hook) = &self.panic {
-            // A panic hook that panics has been reported by the process's own panic hook.
-            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| hook(index, payload)));
+            quietly(|| hook(index, payload));
         }
     }
 }
@@ -90,6 +95,16 @@ impl Observers {
 impl<J: Send + 'static> Builder<J> {
     /// A builder with the defaults: as many threads as the machine runs in parallel, a [`Queue`],
     /// no bound on what is queued, ordinary threads named `thrasks-0`, `thrasks-1` and so on.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_loop::Builder;
+    ///
+    /// let pool = Builder::new().threads(2).build()?;
+    /// assert_eq!(pool.loops()[0].name(), "thrasks-0");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn new() -> Self {
         Self {
             threads: None,
@@ -105,25 +120,65 @@ impl<J: Send + 'static> Builder<J> {
     }
 
     /// How many threads, each with its own loop.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_loop::Builder;
+    ///
+    /// assert_eq!(Builder::new().threads(3).build()?.workers(), 3);
+    /// assert!(Builder::new().threads(0).build().is_err());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = Some(threads);
         self
     }
 
     /// The name of the threads: of a single thread as it is, of a pool's with `-0`, `-1` ... behind.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_loop::Builder;
+    ///
+    /// assert_eq!(Builder::new().name("solo").start()?.name(), "solo");
+    /// assert_eq!(Builder::new().name("p").threads(1).build()?.loops()[0].name(), "p-0");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
         self
     }
 
     /// The stack size of each thread, in bytes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_loop::Builder;
+    ///
+    /// let thread = Builder::new().stack_size(16 << 20).start()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn stack_size(mut self, bytes: usize) -> Self {
         self.hooks.stack_size = Some(bytes);
         self
     }
 
     /// At most this many tasks wait to be started; then `try_spawn` says that it is full, and
-    /// `spawn` waits.
+    /// `spawn` waits. (With 0, nothing can be spawned. What is submitted or posted as a job is not
+    /// counted.)
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_loop::Builder;
+    ///
+    /// let pool = Builder::new().threads(1).capacity(0).build()?;
+    /// assert!(pool.try_spawn(|| async {}).unwrap_err().is_full());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn capacity(mut self, tasks: usize) -> Self {
         self.capacity = Some(tasks);
         self
@@ -131,6 +186,23 @@ impl<J: Send + 'static> Builder<J> {
 
     /// What decides which loop runs which job: a function of the number of threads, such as
     /// [`RoundRobin::new`](thrasks_sched::RoundRobin::new).
+    ///
+    /// A single thread has no scheduler: [`start`](Builder::start) passes it by.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_loop::Builder;
+    /// use thrasks_sched::RoundRobin;
+    ///
+    /// let pool = Builder::new().threads(2).name("p").scheduler(RoundRobin::new).build()?;
+    /// let name = || async { std::thread::current().name().map(str::to_owned) };
+    /// for expected in ["p-0", "p-1", "p-0"] {
+    ///     let handle = pool.try_spawn(name)?;
+    ///     assert_eq!(futures_lite::future::block_on(handle)?.as_deref(), Some(expected));
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn scheduler<S>(mut self, make: impl FnOnce(usize) -> S + 'static) -> Self
     where
         S: Scheduler<J> + 'static,
@@ -140,12 +212,40 @@ impl<J: Send + 'static> Builder<J> {
     }
 
     /// Called on each thread before its loop runs, with the loop's number.
+    ///
+    /// A panic in it goes to [`on_panic`](Self::on_panic) and ends the loop before it began.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use thrasks_loop::Builder;
+    ///
+    /// let (send, receive) = mpsc::channel();
+    /// let pool = Builder::new().threads(1).on_start(move |index| send.send(index).unwrap()).build()?;
+    /// assert_eq!(receive.recv(), Ok(0));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn on_start(mut self, hook: impl Fn(usize) + Send + Sync + 'static) -> Self {
         self.hooks.observers.start = Some(Arc::new(hook));
         self
     }
 
-    /// Called on each thread after its loop has ended, with the loop's number.
+    /// Called on each thread after its loop has ended, with the loop's number; also when the loop
+    /// ended by a panic.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use thrasks_loop::Builder;
+    ///
+    /// let (send, receive) = mpsc::channel();
+    /// let pool = Builder::new().threads(1).on_exit(move |index| send.send(index).unwrap()).build()?;
+    /// drop(pool);
+    /// assert_eq!(receive.recv(), Ok(0));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn on_exit(mut self, hook: impl Fn(usize) + Send + Sync + 'static) -> Self {
         self.hooks.observers.exit = Some(Arc::new(hook));
         self
@@ -153,6 +253,24 @@ impl<J: Send + 'static> Builder<J> {
 
     /// Called when a hook or a driver panics, with the loop's number and the panic's payload.
     /// A task's panic does not come here: it is that task's outcome.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use thrasks_loop::Builder;
+    ///
+    /// let (send, receive) = mpsc::channel();
+    /// let pool = Builder::new()
+    ///     .threads(1)
+    ///     .on_start(|_| panic!("no GPU"))
+    ///     .on_panic(move |index, payload| {
+    ///         send.send((index, payload.downcast_ref::<&str>().copied())).unwrap();
+    ///     })
+    ///     .build()?;
+    /// assert_eq!(receive.recv(), Ok((0, Some("no GPU"))));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn on_panic(
         mut self,
         hook: impl Fn(usize, &(dyn Any + Send)) + Send + Sync + 'static,
@@ -162,6 +280,23 @@ impl<J: Send + 'static> Builder<J> {
     }
 
     /// Makes the threads, in place of [`spawn_std_thread`].
+    ///
+    /// # Examples
+    ///
+    /// A hook that refuses:
+    ///
+    /// ```
+    /// use std::io;
+    /// use thrasks_loop::Builder;
+    ///
+    /// let refuse = |spec: thrasks_loop::ThreadSpec| {
+    ///     Err(io::Error::other(format!("no thread for {}", spec.name)))
+    /// };
+    /// let error = Builder::new().threads(2).spawn_hook(refuse).build().unwrap_err();
+    /// assert_eq!(error.to_string(), "no thread for thrasks-0");
+    /// ```
+    ///
+    /// See [`spawn_std_thread`] and [`ThreadSpec`] for hooks that make threads.
     pub fn spawn_hook(
         mut self,
         hook: impl Fn(ThreadSpec) -> io::Result<Join> + Send + Sync + 'static,
@@ -175,6 +310,10 @@ impl<J: Send + 'static> Builder<J> {
     /// # Errors
     ///
     /// What the spawn hook says when it cannot make the thread.
+    ///
+    /// # Examples
+    ///
+    /// See [`Driver`].
     pub fn start_with<D>(self, driver: D) -> io::Result<LoopThread<J>>
     where
         D: Driver<Job = J>,
@@ -186,8 +325,22 @@ impl<J: Send + 'static> Builder<J> {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` for zero threads, or what the spawn hook says when it cannot make a thread;
-    /// the threads made before are then stopped.
+    /// `InvalidInput` for zero threads and for a scheduler for another number of them; what the spawn
+    /// hook says when it cannot make a thread: those made before are then stopped.
+    ///
+    /// # Panics
+    ///
+    /// When `make`, the scheduler's function or the spawn hook does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_loop::{Builder, LocalDriver};
+    ///
+    /// // What `build` does.
+    /// let pool = Builder::new().threads(2).build_with(|_index| LocalDriver::new())?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn build_with<D>(self, mut make: impl FnMut(usize) -> D) -> io::Result<LoopPool<J>>
     where
         D: Driver<Job = J>,
@@ -228,6 +381,16 @@ impl Builder {
     /// # Errors
     ///
     /// What the spawn hook says when it cannot make the thread.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_loop::Builder;
+    ///
+    /// let thread = Builder::new().name("solo").start()?;
+    /// assert_eq!(thread.name(), "solo");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn start(self) -> io::Result<LoopThread> {
         self.start_with(LocalDriver::new())
     }
@@ -237,6 +400,16 @@ impl Builder {
     /// # Errors
     ///
     /// As [`build_with`](Self::build_with).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_loop::Builder;
+    ///
+    /// let pool = Builder::new().threads(2).build()?;
+    /// assert_eq!(pool.workers(), 2);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn build(self) -> io::Result<LoopPool> {
         self.build_with(|_| LocalDriver::new())
     }

@@ -64,11 +64,44 @@ pub trait Driver: Send + 'static {
 
     /// Makes [`run`](Self::run) look for work again, from any thread, at any time: before `run`
     /// has started and after it has returned too. It must not block.
+    ///
+    /// It is asked for once, before `run`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_loop::{Driver, LocalDriver};
+    ///
+    /// LocalDriver::new().waker().wake();
+    /// ```
     fn waker(&self) -> Waker;
 
     /// Runs the loop on its thread, until [`Work::next`] returns [`Next::Stop`](crate::Next::Stop).
     ///
-    /// A driver that returns earlier, or panics, is a loop that died: the jobs it was given and
-    /// those that it would have been given are dropped.
+    /// A driver that returns earlier, or panics, is a loop that died: it drops the jobs that it was
+    /// given. Those that it would have been given go to the other loops of its pool; with the last
+    /// loop they are dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::task::Waker;
+    /// use thrasks_loop::{Builder, Driver, Work};
+    ///
+    /// /// Dies at once.
+    /// struct Dead;
+    /// impl Driver for Dead {
+    ///     type Job = String;
+    ///     fn waker(&self) -> Waker {
+    ///         Waker::noop().clone()
+    ///     }
+    ///     fn run(self, _: Work<String>) {}
+    /// }
+    ///
+    /// let thread = Builder::new().start_with(Dead)?;
+    /// futures_lite::future::block_on(thread.handle().exited());
+    /// assert_eq!(thread.post("job".to_owned()), Err("job".to_owned()));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     fn run(self, work: Work<Self::Job>);
 }

@@ -1,25 +1,27 @@
 use std::{
     fmt,
     future::{Future, poll_fn},
-    panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
     rc::Rc,
-    sync::{Arc, Mutex},
+    sync::{Arc, OnceLock},
     task::{Poll, Wake, Waker},
 };
 
 use async_executor::LocalExecutor;
-use futures_lite::future::{or, yield_now};
+use futures_lite::future::yield_now;
 
 use crate::{
     Driver, Next, Task, Work,
-    sync::lock,
-    task::{Bench, Ending},
+    quiet::quietly,
+    run::{Bench, Ending},
 };
 
-/// How many polls of running tasks, and how many starts of new ones, pass before the loop looks at
-/// the other, and at its I/O: enough to make the look cheap, few enough to keep the wait short.
+/// How many polls of tasks that are ready pass before the loop looks for new ones: enough to make
+/// the look cheap, few enough to keep the wait short.
 const SLICE: usize = 64;
+
+/// How many polls and starts pass before the loop sees to its I/O and timers.
+const BUDGET: usize = 256;
 
 /// The driver of this crate: an [`async_executor::LocalExecutor`] on a thread that parks.
 ///
@@ -29,26 +31,52 @@ const SLICE: usize = 64;
 ///
 /// A loop asks its scheduler for more only when none of its tasks is ready to go on (and once in a
 /// while even then, so that tasks that never rest cannot shut new ones out).
+///
+/// # Examples
+///
+/// ```
+/// use thrasks_loop::{Builder, LocalDriver};
+///
+/// // What `Builder::start` does.
+/// let thread = Builder::new().start_with(LocalDriver::new())?;
+/// assert_eq!(futures_lite::future::block_on(thread.spawn(|| async { 1 })?)?, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct LocalDriver {
     wake: Arc<WakeSlot>,
 }
 
 /// The waker of the future that the thread blocks on, known once that runs.
 #[derive(Default)]
-struct WakeSlot(Mutex<Option<Waker>>);
+struct WakeSlot(OnceLock<Waker>);
 
 impl Wake for WakeSlot {
     fn wake(self: Arc<Self>) {
-        let waker = lock(&self.0).clone();
-        // Before the loop runs there is no waker: its first look will find the work.
-        if let Some(waker) = waker {
-            waker.wake();
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        // Before the loop runs there is no waker: its first look will find the work. Whoever finds
+        // none here has raised the loop's signal before, and the loop leaves its waker before it
+        // first acknowledges; so that acknowledgement comes after the raise, and sees the work.
+        if let Some(waker) = self.0.get() {
+            waker.wake_by_ref();
         }
     }
 }
 
 impl LocalDriver {
     /// A driver for one thread.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_loop::{Driver, LocalDriver};
+    ///
+    /// // Nobody there yet to be woken.
+    /// LocalDriver::new().waker().wake();
+    /// ```
+    #[must_use = "a driver does nothing until a thread runs it"]
     pub fn new() -> Self {
         Self { wake: Arc::default() }
     }
@@ -74,11 +102,9 @@ impl Driver for LocalDriver {
     }
 
     fn run(self, work: Work<Task>) {
+        // What still runs in the end is dropped with the executor.
         let bench = Bench { executor: LocalExecutor::new(), work: Rc::new(work) };
         block_on(serve(&bench, &self.wake));
-        // What still runs is dropped with the executor. Its drops may panic; each has been told to
-        // its handle as cancelled by then, and the thread ends either way.
-        let _ = catch_unwind(AssertUnwindSafe(move || drop(bench)));
     }
 }
 
@@ -94,20 +120,12 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 
 async fn serve(bench: &Bench, wake: &WakeSlot) {
     let work = &*bench.work;
-    poll_fn(|cx| {
-        *lock(&wake.0) = Some(cx.waker().clone());
-        Poll::Ready(())
-    })
-    .await;
+    poll_fn(|cx| Poll::Ready(wake.0.get_or_init(|| cx.waker().clone()))).await;
     work.set_asleep(false);
-    let mut rounds = 0;
+    let mut spent = 0;
     loop {
         work.acknowledge();
-        for _ in 0..SLICE {
-            if !tick(&bench.executor) {
-                break;
-            }
-        }
+        spent += tick(&bench.executor);
         match work.next() {
             Next::Job(task) => start(task, bench, Ending::Scheduled),
             Next::Posted(task) => {
@@ -116,42 +134,51 @@ async fn serve(bench: &Bench, wake: &WakeSlot) {
             }
             Next::Stop => return,
             Next::Idle => {
-                work.set_asleep(true);
-                or(rest(work), tick_one(bench)).await;
-                work.set_asleep(false);
-                rounds = 0;
+                if sleep(bench).await {
+                    // It has been at the reactor.
+                    spent = 0;
+                    continue;
+                }
             }
         }
-        rounds += 1;
-        if rounds >= SLICE {
-            // Lets the reactor see to I/O and timers.
+        spent += 1;
+        if spent >= BUDGET {
             yield_now().await;
-            rounds = 0;
+            spent = 0;
         }
     }
 }
 
-/// Completes when the loop was woken for work. The waker that does so is the thread's own.
-async fn rest(work: &Work<Task>) {
-    poll_fn(|_| if work.is_notified() { Poll::Ready(()) } else { Poll::Pending }).await;
-}
-
-/// Runs one task that is ready, or waits for one.
-async fn tick_one(bench: &Bench) {
+/// Sleeps until the loop is woken for work, or a task is ready, which is then run. Returns whether
+/// it had to sleep for that.
+///
+/// Either has the waker of the future that the thread blocks on, so each wake-up gets here.
+async fn sleep(bench: &Bench) -> bool {
+    let work = &*bench.work;
+    let mut slept = false;
     let mut tick = pin!(bench.executor.tick());
-    // A task's panic is its outcome and does not get here; a panic in a drop of its future does.
     poll_fn(|cx| {
-        catch_unwind(AssertUnwindSafe(|| tick.as_mut().poll(cx))).unwrap_or(Poll::Ready(()))
+        work.set_asleep(false);
+        if work.is_notified() {
+            return Poll::Ready(slept);
+        }
+        // A task that is ready runs in here. Its panic is its outcome and does not come out.
+        if tick.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(slept);
+        }
+        work.set_asleep(true);
+        slept = true;
+        Poll::Pending
     })
-    .await;
+    .await
 }
 
-/// Runs one task that is ready. Returns whether there was one.
-fn tick(executor: &LocalExecutor<'_>) -> bool {
-    catch_unwind(AssertUnwindSafe(|| executor.try_tick())).unwrap_or(true)
+/// Runs tasks that are ready, and says how many.
+fn tick(executor: &LocalExecutor<'_>) -> usize {
+    (0..SLICE).take_while(|_| executor.try_tick()).count()
 }
 
 fn start(task: Task, bench: &Bench, ending: Ending) {
-    // A factory's panic is its task's outcome and does not get here.
-    let _ = catch_unwind(AssertUnwindSafe(|| task.start(bench, ending)));
+    // The drop of a factory that never runs may panic.
+    quietly(|| task.start(bench, ending));
 }

@@ -1,19 +1,19 @@
 use std::{
     fmt,
-    future::Future,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering, fence},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
 
-use thrasks_sched::{Batch, Reason, Rejected, Scheduler, Wake};
+use thrasks_sched::{Rejected, Scheduler};
 
 use crate::{
-    Builder, JoinHandle, LoopHandle, LoopThread, PoolStats, Report, SpawnError, Task,
-    permits::{Permit, Permits},
-    spawn::launch,
+    LoopHandle, LoopThread, PoolStats, Report, Task,
+    crew::Crew,
+    permits::Permits,
+    quiet::{bury, quietly},
     sync::lock,
 };
 
@@ -24,10 +24,15 @@ const GRACE: Duration = Duration::from_millis(500);
 ///
 /// With the driver of this crate it runs futures: [`spawn`](LoopPool::spawn),
 /// [`try_spawn`](LoopPool::try_spawn), [`spawn_on`](LoopPool::spawn_on). With another driver
-/// ([`Builder::build_with`]) it runs that one's jobs: [`submit`](LoopPool::submit).
+/// ([`Builder::build_with`](crate::Builder::build_with)) it runs that one's jobs:
+/// [`submit`](LoopPool::submit).
 ///
 /// A pool is a handle: clones share the threads. Dropping the last one stops them without waiting;
 /// [`shutdown`](LoopPool::shutdown) waits.
+///
+/// It goes on as long as one of its loops does. When a loop ends before the pool does (its driver or
+/// a hook panicked, or it was [stopped](LoopHandle::stop)), what ran on it is cancelled, and what it
+/// had not begun is given to the others; when the last one does, the pool is closed.
 ///
 /// # Examples
 ///
@@ -50,17 +55,18 @@ const GRACE: Duration = Duration::from_millis(500);
 /// assert_eq!(sum, 285);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[must_use = "dropping the last handle on a pool stops it"]
 pub struct LoopPool<J: Send + 'static = Task> {
     inner: Arc<Inner<J>>,
 }
 
 struct Inner<J: Send + 'static> {
-    scheduler: Arc<dyn Scheduler<J>>,
-    loops: Vec<LoopHandle<J>>,
+    crew: Arc<Crew<J>>,
     /// Taken by whoever ends the pool.
     threads: Mutex<Vec<LoopThread<J>>>,
-    permits: Option<Arc<Permits>>,
-    closing: AtomicBool,
+    dismissed: AtomicBool,
+    /// How many jobs a shutdown found in the scheduler.
+    never_begun: AtomicUsize,
 }
 
 impl<J: Send + 'static> LoopPool<J> {
@@ -68,9 +74,23 @@ impl<J: Send + 'static> LoopPool<J> {
     ///
     /// # Panics
     ///
-    /// When the scheduler is for another number of workers.
+    /// When there are no threads, or the scheduler is for another number of workers.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use thrasks_loop::{LoopPool, LoopThread};
+    /// use thrasks_sched::RoundRobin;
+    ///
+    /// let threads = vec![LoopThread::builder().start()?, LoopThread::builder().start()?];
+    /// let pool = LoopPool::from_threads(Arc::new(RoundRobin::new(2)), threads);
+    /// assert_eq!(futures_lite::future::block_on(pool.try_spawn(|| async { 1 })?)?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn from_threads(scheduler: Arc<dyn Scheduler<J>>, threads: Vec<LoopThread<J>>) -> Self {
+        assert!(!threads.is_empty(), "a pool needs at least one thread, got none");
         assert_eq!(
             scheduler.workers(),
             threads.len(),
@@ -84,69 +104,121 @@ impl<J: Send + 'static> LoopPool<J> {
         threads: Vec<LoopThread<J>>,
         permits: Option<Arc<Permits>>,
     ) -> Self {
-        let alive = Arc::new(AtomicUsize::new(threads.len()));
-        let loops: Vec<_> = threads.iter().map(LoopThread::handle).collect();
-        if scheduler.is_shared() && scheduler.is_empty() {
-            // The loops stand in line as idle from the start, so that the first jobs are handed to
-            // all of them; otherwise the first loop to look would take the lot.
-            for worker in 0..loops.len() {
-                let none = scheduler.pop(worker);
-                debug_assert!(none.is_none(), "an empty scheduler had a job");
-            }
-        }
-        for (worker, handle) in loops.iter().enumerate() {
-            handle.attach(scheduler.clone(), worker, alive.clone());
-        }
-        let closing = AtomicBool::new(false);
+        let loops = threads.iter().map(LoopThread::handle).collect();
         Self {
             inner: Arc::new(Inner {
-                scheduler,
-                loops,
+                crew: Crew::new(scheduler, loops, permits),
                 threads: Mutex::new(threads),
-                permits,
-                closing,
+                dismissed: AtomicBool::new(false),
+                never_begun: AtomicUsize::new(0),
             }),
         }
     }
 
+    pub(crate) fn crew(&self) -> &Crew<J> {
+        &self.inner.crew
+    }
+
     /// How many loops the pool has.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_loop::LoopPool;
+    ///
+    /// assert_eq!(LoopPool::builder().threads(3).build()?.workers(), 3);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn workers(&self) -> usize {
-        self.inner.loops.len()
+        self.crew().loops.len()
     }
 
     /// The pool's loops, in the order of the workers.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_loop::LoopPool;
+    ///
+    /// let pool = LoopPool::builder().threads(2).name("p").build()?;
+    /// assert_eq!(pool.loops()[1].name(), "p-1");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn loops(&self) -> &[LoopHandle<J>] {
-        &self.inner.loops
+        &self.crew().loops
     }
 
     /// What decides which loop runs which job.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_loop::LoopPool;
+    ///
+    /// let pool = LoopPool::builder().threads(2).build()?;
+    /// assert_eq!(pool.scheduler().workers(), 2);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn scheduler(&self) -> &Arc<dyn Scheduler<J>> {
-        &self.inner.scheduler
+        &self.crew().scheduler
     }
 
     /// Gives a job to the scheduler, and wakes whoever it is for.
     ///
     /// # Errors
     ///
-    /// Gives the job back, with the scheduler's reason, or [`Reason::Closed`].
+    /// Gives the job back, with the scheduler's reason, or
+    /// [`Reason::Closed`](thrasks_sched::Reason::Closed).
+    ///
+    /// # Panics
+    ///
+    /// When the scheduler does, or names a worker that does not exist.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_loop::{LoopPool, Task};
+    ///
+    /// let pool = LoopPool::builder().threads(1).build()?;
+    /// let (task, handle) = Task::new(|| async { 1 });
+    /// pool.submit(task.with_tag(7))?;
+    /// assert_eq!(futures_lite::future::block_on(handle)?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn submit(&self, job: J) -> Result<(), Rejected<J>> {
-        self.inner.check_open(job).and_then(|job| {
-            let wake = self.inner.scheduler.push(job)?;
-            self.inner.wake(&wake);
-            Ok(())
-        })
+        self.crew().submit(job)
     }
 
-    /// Gives many jobs to the scheduler, in order, and wakes each loop at most once.
+    /// Gives many jobs to the scheduler, in order, and wakes each loop at most once. Returns how
+    /// many there were.
     ///
-    /// Stops at the first job that is rejected, which the answer holds; `jobs` still holds the rest.
+    /// The loops are woken when `jobs` has ended: see
+    /// [`push_batch`](thrasks_sched::Scheduler::push_batch).
+    ///
+    /// # Errors
+    ///
+    /// Stops at the first job that is rejected, which the error holds; `jobs` still holds the rest.
+    ///
+    /// # Panics
+    ///
+    /// When `jobs` does; those before are submitted. When the scheduler does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_loop::{LoopPool, Task};
+    ///
+    /// let pool = LoopPool::builder().threads(2).build()?;
+    /// let (tasks, handles): (Vec<_>, Vec<_>) =
+    ///     (0..3).map(|i| Task::new(move || async move { i * 10 })).unzip();
+    /// assert_eq!(pool.submit_batch(&mut tasks.into_iter())?, 3);
+    /// for (i, handle) in handles.into_iter().enumerate() {
+    ///     assert_eq!(futures_lite::future::block_on(handle)?, i * 10);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn submit_batch(&self, jobs: &mut dyn Iterator<Item = J>) -> Result<usize, Rejected<J>> {
-        if self.inner.closing.load(Ordering::Acquire) {
-            return jobs.next().map_or(Ok(0), |job| Err(Rejected::new(job, Reason::Closed)));
-        }
-        let Batch { accepted, wake, rejected } = self.inner.scheduler.push_batch(jobs);
-        self.inner.wake(&wake);
-        rejected.map_or(Ok(accepted), Err)
+        self.crew().submit_batch(jobs)
     }
 
     /// Gives a job to one worker, whatever the scheduler would choose.
@@ -156,41 +228,55 @@ impl<J: Send + 'static> LoopPool<J> {
     ///
     /// # Errors
     ///
-    /// Gives the job back, with [`Reason::Closed`] or [`Reason::OutOfRange`].
+    /// Gives the job back, with [`Reason::Closed`](thrasks_sched::Reason::Closed), also when that
+    /// loop has ended, or [`Reason::OutOfRange`](thrasks_sched::Reason::OutOfRange).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_loop::{LoopPool, Task};
+    ///
+    /// let pool = LoopPool::builder().threads(2).name("p").build()?;
+    /// let (task, handle) = Task::new(|| async { std::thread::current().name() == Some("p-1") });
+    /// pool.submit_to(1, task)?;
+    /// assert!(futures_lite::future::block_on(handle)?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn submit_to(&self, worker: usize, job: J) -> Result<(), Rejected<J>> {
-        let inner = &*self.inner;
-        let job = inner.check_open(job)?;
-        let Some(target) = inner.loops.get(worker) else {
-            return Err(Rejected::new(
-                job,
-                Reason::OutOfRange { worker, workers: inner.loops.len() },
-            ));
-        };
-        match inner.scheduler.push_to(worker, job) {
-            Ok(wake) => {
-                inner.wake(&wake);
-                Ok(())
-            }
-            Err(rejected) => match rejected.into_parts() {
-                (job, Reason::Unsupported) => {
-                    target.post(job).map_err(|job| Rejected::new(job, Reason::Closed))
-                }
-                (job, reason) => Err(Rejected::new(job, reason)),
-            },
-        }
+        self.crew().submit_to(worker, job)
     }
 
     /// Refuses every later job and gives back those that no loop has taken. What runs goes on.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_loop::LoopPool;
+    ///
+    /// let pool = LoopPool::builder().threads(1).build()?;
+    /// assert!(pool.close().is_empty());
+    /// assert!(pool.try_spawn(|| async {}).unwrap_err().is_closed());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn close(&self) -> Vec<J> {
-        self.inner.closing.store(true, Ordering::Release);
-        let jobs = self.inner.scheduler.close();
-        self.inner.wake_spawners();
-        jobs
+        self.crew().close()
     }
 
     /// Whether jobs are refused.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_loop::LoopPool;
+    ///
+    /// let pool = LoopPool::builder().threads(1).build()?;
+    /// assert!(!pool.is_closed());
+    /// pool.close();
+    /// assert!(pool.is_closed());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn is_closed(&self) -> bool {
-        self.inner.closing.load(Ordering::Acquire)
+        self.crew().is_closed()
     }
 
     /// Closes the pool and gives its threads back, without a seat and running on. The jobs that no
@@ -198,32 +284,56 @@ impl<J: Send + 'static> LoopPool<J> {
     ///
     /// To be called when none of the pool's jobs runs any more; a loop that still runs one reports
     /// its end to nobody.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use thrasks_loop::LoopPool;
+    /// use thrasks_sched::RoundRobin;
+    ///
+    /// let pool = LoopPool::builder().threads(2).build()?;
+    /// // The same threads, under another scheduler.
+    /// let pool = LoopPool::from_threads(Arc::new(RoundRobin::new(2)), pool.dismiss());
+    /// assert_eq!(futures_lite::future::block_on(pool.try_spawn(|| async { 1 })?)?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use = "dropping a LoopThread stops it"]
     pub fn dismiss(&self) -> Vec<LoopThread<J>> {
-        drop(self.close());
+        bury(self.close());
+        self.inner.dismissed.store(true, Ordering::SeqCst);
         let threads = std::mem::take(&mut *lock(&self.inner.threads));
         for thread in &threads {
-            thread.shared().set_seat(None);
+            thread.shared().leave_seat();
         }
         threads
     }
 
     /// What the pool has done so far.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_loop::LoopPool;
+    ///
+    /// let pool = LoopPool::builder().threads(2).build()?;
+    /// futures_lite::future::block_on(pool.try_spawn(|| async {})?)?;
+    /// assert_eq!(pool.stats().done, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn stats(&self) -> PoolStats {
-        let loops: Vec<_> = self.inner.loops.iter().map(LoopHandle::stats).collect();
-        PoolStats {
-            queued: self.inner.scheduler.len(),
-            running: loops.iter().map(|l| l.running).sum(),
-            done: loops.iter().map(|l| l.done).sum(),
-            loops,
-        }
+        self.crew().stats()
     }
 
     /// Refuses new jobs, lets those it has go on for `patience`, then cancels what is left, stops
     /// the threads and joins them. Blocks the calling thread meanwhile.
     ///
-    /// `Duration::ZERO` cancels at once. A thread in synchronous code cannot be stopped: half a
-    /// second after the deadline it is reported and left to itself. Called on one of the pool's own
-    /// loops, that loop cannot end before this returns; it is stopped and reported too.
+    /// `Duration::ZERO` cancels at once, `Duration::MAX` waits as long as it takes. A thread in
+    /// synchronous code cannot be stopped: half a second after the deadline it is reported and left
+    /// to itself. Called on one of the pool's own loops, that loop cannot end before this returns;
+    /// it is stopped and reported too.
+    ///
+    /// Called again, it waits for what is left and reports all of it. Called after [`dismiss`](Self::dismiss), it stops nothing.
     ///
     /// # Examples
     ///
@@ -240,199 +350,48 @@ impl<J: Send + 'static> LoopPool<J> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn shutdown(&self, patience: Duration) -> Report {
-        let inner = &*self.inner;
+        let crew = self.crew();
         let start = Instant::now();
-        inner.closing.store(true, Ordering::SeqCst);
-        inner.wake_spawners();
-        let deadline = start + patience;
-        for handle in &inner.loops {
-            if !handle.is_this_thread() {
-                handle.shared().wait_drained(deadline, || !inner.scheduler.is_empty());
-            }
+        crew.refuse();
+        // A deadline beyond what the clock can count is none.
+        crew.wait_drained(start.checked_add(patience));
+        let queued = crew.close();
+        let never_begun = &self.inner.never_begun;
+        let cancelled = never_begun.fetch_add(queued.len(), Ordering::SeqCst) + queued.len();
+        bury(queued);
+        if !self.inner.dismissed.load(Ordering::SeqCst) {
+            crew.loops.iter().for_each(LoopHandle::stop);
         }
-        let queued = inner.scheduler.close();
-        let stats = self.stats();
-        let cancelled = queued.len() + stats.running;
-        drop(queued);
-        let threads = std::mem::take(&mut *lock(&inner.threads));
-        threads.iter().for_each(LoopThread::stop);
-        let deadline = Instant::now() + GRACE;
-        let mut unstopped = Vec::new();
+        let unstopped = self.wait_stopped(Instant::now() + GRACE);
+        let (completed, cut_off) = crew.tally();
+        Report { completed, cancelled: cancelled + cut_off, unstopped, took: start.elapsed() }
+    }
+
+    /// Joins the threads, and names those that have not exited by the deadline.
+    fn wait_stopped(&self, deadline: Instant) -> Vec<String> {
+        // Whoever comes first joins them; another caller waits just as long.
+        let threads = std::mem::take(&mut *lock(&self.inner.threads));
         for thread in threads {
-            let name = thread.name().to_owned();
-            if thread.handle().is_this_thread() || thread.join(Some(deadline)).is_err() {
-                unstopped.push(name);
+            if !thread.shared().is_this_thread() {
+                let _ = thread.join(Some(deadline));
             }
         }
-        Report { completed: stats.done, cancelled, unstopped, took: start.elapsed() }
-    }
-}
-
-impl<J: Send + 'static> Inner<J> {
-    fn check_open(&self, job: J) -> Result<J, Rejected<J>> {
-        if self.closing.load(Ordering::Acquire) {
-            return Err(Rejected::new(job, Reason::Closed));
+        if self.inner.dismissed.load(Ordering::SeqCst) {
+            return Vec::new();
         }
-        Ok(job)
-    }
-
-    fn wake(&self, wake: &Wake) {
-        wake.each(|worker| {
-            let target = &self.loops[worker];
-            target.notify();
-            // Pairs with the store in `Shared::exit`: a loop that died saw the job, or is seen dead.
-            fence(Ordering::SeqCst);
-            if target.has_exited() {
-                target.shared().bury();
-            }
-        });
-    }
-
-    fn wake_spawners(&self) {
-        if let Some(permits) = &self.permits {
-            permits.wake_all();
-        }
+        let unstopped = |handle: &&LoopHandle<J>| {
+            handle.is_this_thread() || !handle.shared().wait_exit(Some(deadline))
+        };
+        let loops = self.crew().loops.iter();
+        loops.filter(unstopped).map(|handle| handle.name().to_owned()).collect()
     }
 }
 
 impl<J: Send + 'static> Drop for Inner<J> {
     fn drop(&mut self) {
-        // The threads stop as they are dropped after this; none is waited for.
-        drop(self.scheduler.close());
-        self.wake_spawners();
-    }
-}
-
-impl LoopPool {
-    /// Starts to describe a pool that runs futures.
-    pub fn builder() -> Builder {
-        Builder::new()
-    }
-
-    /// Calls `factory` on the loop that the scheduler picks and runs the future there, to its end.
-    /// The future need not be `Send`.
-    ///
-    /// Waits while as many tasks wait to be started as [`Builder::capacity`] allows.
-    ///
-    /// # Errors
-    ///
-    /// Gives the factory back when the pool is closed or its scheduler refuses.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropped before it is ready, nothing was spawned.
-    pub async fn spawn<F, Fut, T>(&self, factory: F) -> Result<JoinHandle<T>, SpawnError<F>>
-    where
-        F: FnOnce() -> Fut + Send + 'static,
-        Fut: Future<Output = T> + 'static,
-        T: Send + 'static,
-    {
-        let permit = match &self.inner.permits {
-            None => None,
-            Some(permits) => match permits.acquire(|| self.is_closed()).await {
-                None => return Err(SpawnError::new(factory, Reason::Closed)),
-                permit => permit,
-            },
-        };
-        launch(factory, permit, |task| self.submit(task))
-    }
-
-    /// As [`spawn`](Self::spawn), without waiting.
-    ///
-    /// # Errors
-    ///
-    /// Gives the factory back when the pool is full, closed, or its scheduler refuses.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use thrasks_loop::LoopPool;
-    ///
-    /// let pool = LoopPool::builder().threads(1).capacity(0).build()?;
-    /// let error = pool.try_spawn(|| async { 7 }).unwrap_err();
-    /// assert!(error.is_full());
-    /// let factory = error.into_factory();
-    /// assert_eq!(futures_lite::future::block_on(factory()), 7);
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    pub fn try_spawn<F, Fut, T>(&self, factory: F) -> Result<JoinHandle<T>, SpawnError<F>>
-    where
-        F: FnOnce() -> Fut + Send + 'static,
-        Fut: Future<Output = T> + 'static,
-        T: Send + 'static,
-    {
-        match self.try_permit() {
-            Ok(permit) => launch(factory, permit, |task| self.submit(task)),
-            Err(reason) => Err(SpawnError::new(factory, reason)),
-        }
-    }
-
-    /// As [`try_spawn`](Self::try_spawn), on a loop of the caller's choice.
-    ///
-    /// # Errors
-    ///
-    /// Gives the factory back when the pool is full or closed, or has no such worker.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use thrasks_loop::LoopPool;
-    ///
-    /// let pool = LoopPool::builder().threads(3).name("p").build()?;
-    /// let name = || async { std::thread::current().name().map(str::to_owned) };
-    /// let handle = pool.spawn_on(2, name)?;
-    /// assert_eq!(futures_lite::future::block_on(handle)?.as_deref(), Some("p-2"));
-    /// assert!(pool.spawn_on(3, name).is_err());
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn spawn_on<F, Fut, T>(
-        &self,
-        worker: usize,
-        factory: F,
-    ) -> Result<JoinHandle<T>, SpawnError<F>>
-    where
-        F: FnOnce() -> Fut + Send + 'static,
-        Fut: Future<Output = T> + 'static,
-        T: Send + 'static,
-    {
-        match self.try_permit() {
-            Ok(permit) => launch(factory, permit, |task| self.submit_to(worker, task)),
-            Err(reason) => Err(SpawnError::new(factory, reason)),
-        }
-    }
-
-    /// As [`try_spawn`](Self::try_spawn), for a future that exists already and is `Send`.
-    ///
-    /// # Errors
-    ///
-    /// Gives the future back, in a factory, when the pool is full, closed, or its scheduler refuses.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use thrasks_loop::LoopPool;
-    ///
-    /// let pool = LoopPool::builder().threads(1).build()?;
-    /// let handle = pool.spawn_future(async { "sent" }).ok().unwrap();
-    /// assert_eq!(futures_lite::future::block_on(handle)?, "sent");
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn spawn_future<Fut, T>(
-        &self,
-        future: Fut,
-    ) -> Result<JoinHandle<T>, SpawnError<impl FnOnce() -> Fut + Send + use<Fut, T>>>
-    where
-        Fut: Future<Output = T> + Send + 'static,
-        T: Send + 'static,
-    {
-        self.try_spawn(move || future)
-    }
-
-    fn try_permit(&self) -> Result<Option<Permit>, Reason> {
-        if self.is_closed() {
-            return Err(Reason::Closed);
-        }
-        Permits::try_acquire_of(self.inner.permits.as_ref())
+        // The threads stop as they are dropped after this; none is waited for, since this may be
+        // one of them.
+        quietly(|| bury(self.crew.close()));
     }
 }
 

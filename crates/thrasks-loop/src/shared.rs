@@ -1,33 +1,40 @@
 use std::{
     sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering, fence},
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::Waker,
     thread::ThreadId,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
-use event_listener::{Event, Listener as _};
-use thrasks_sched::Scheduler;
+use event_listener::Event;
 
-use crate::{Inbox, LoopStats, counters::Counters, sync::lock};
+use crate::{
+    Inbox, LoopStats,
+    counters::Counters,
+    crew::Crew,
+    quiet::{bury, quietly},
+    sync::lock,
+    wait::wait,
+};
 
 /// A loop's place at a scheduler: it serves it as this worker.
 pub(crate) struct Seat<J> {
-    pub(crate) scheduler: Arc<dyn Scheduler<J>>,
+    pub(crate) crew: Arc<Crew<J>>,
     pub(crate) worker: usize,
-    /// How many loops of that scheduler still run.
-    pub(crate) alive: Arc<AtomicUsize>,
 }
 
 impl<J> Clone for Seat<J> {
     fn clone(&self) -> Self {
-        Self { scheduler: self.scheduler.clone(), worker: self.worker, alive: self.alive.clone() }
+        Self { crew: self.crew.clone(), worker: self.worker }
     }
 }
 
 /// What the loop's thread and everybody who knows the loop share.
+///
+/// It goes through three states: the loop runs; the loop is *over*, and nothing that is given to
+/// it will ever be done; the thread has *exited*, its hooks having run.
 pub(crate) struct Shared<J> {
     name: String,
     pub(crate) inbox: Inbox<J>,
@@ -36,12 +43,11 @@ pub(crate) struct Shared<J> {
     /// Bumped, with the lock on `seat` held, whenever the seat changes.
     seat_epoch: AtomicUsize,
     stopping: AtomicBool,
+    /// Set once, with the lock on `seat` held.
+    over: AtomicBool,
     exited: AtomicBool,
     exit: Event,
-    /// Somebody waits for the running jobs to end, on `drained`.
-    draining: AtomicBool,
-    pub(crate) drained: Event,
-    thread: Mutex<Option<ThreadId>>,
+    thread: OnceLock<ThreadId>,
 }
 
 impl<J> Shared<J> {
@@ -49,15 +55,14 @@ impl<J> Shared<J> {
         Self {
             name,
             inbox: Inbox::new(waker),
-            counters: Counters::default(),
+            counters: Counters::new(),
             seat: Mutex::new(None),
             seat_epoch: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
+            over: AtomicBool::new(false),
             exited: AtomicBool::new(false),
             exit: Event::new(),
-            draining: AtomicBool::new(false),
-            drained: Event::new(),
-            thread: Mutex::new(None),
+            thread: OnceLock::new(),
         }
     }
 
@@ -74,14 +79,31 @@ impl<J> Shared<J> {
         (self.seat_epoch.load(Ordering::Relaxed), seat.clone())
     }
 
-    /// Moves the loop to another seat, or to none.
-    pub(crate) fn set_seat(&self, new: Option<Seat<J>>) {
+    /// Seats the loop, unless it is over. Returns whether it did.
+    ///
+    /// Under the lock, as is the end of the loop: either that finds the seat, or this finds the
+    /// end. So no scheduler is left with a loop that is over and that nobody missed.
+    pub(crate) fn take_seat(&self, new: Seat<J>) -> bool {
+        let old = {
+            let mut seat = lock(&self.seat);
+            if self.is_over() {
+                return false;
+            }
+            self.seat_epoch.fetch_add(1, Ordering::Release);
+            seat.replace(new)
+        };
+        // Outside the lock: the last reference to a scheduler drops the jobs in it.
+        drop(old);
+        self.inbox.notify();
+        true
+    }
+
+    pub(crate) fn leave_seat(&self) {
         let old = {
             let mut seat = lock(&self.seat);
             self.seat_epoch.fetch_add(1, Ordering::Release);
-            std::mem::replace(&mut *seat, new)
+            seat.take()
         };
-        // Outside the lock: the last reference to a scheduler drops the jobs in it.
         drop(old);
         self.inbox.notify();
     }
@@ -95,57 +117,56 @@ impl<J> Shared<J> {
         self.stopping.load(Ordering::Acquire)
     }
 
+    /// Whether it makes sense to give the loop something to do, as far as one can tell.
+    pub(crate) fn is_usable(&self) -> bool {
+        !self.is_stopping() && !self.is_over()
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.over.load(Ordering::SeqCst)
+    }
+
     pub(crate) fn has_exited(&self) -> bool {
         self.exited.load(Ordering::SeqCst)
     }
 
     /// Called on the loop's thread, before its driver runs.
-    pub(crate) fn entered(&self) {
-        *lock(&self.thread) = Some(std::thread::current().id());
+    pub(crate) fn enter(&self) {
+        let _ = self.thread.set(std::thread::current().id());
     }
 
-    /// Called on the loop's thread once its driver has ended, however it ended.
-    pub(crate) fn exit(&self) {
+    /// Whether the thread was ever there.
+    pub(crate) fn has_entered(&self) -> bool {
+        self.thread.get().is_some()
+    }
+
+    /// The driver has ended, however it ended, or will never run: what was given to the loop and
+    /// not begun is given to the others of its crew, or dropped.
+    pub(crate) fn end(&self) {
+        self.counters.stop();
+        self.counters.set_asleep(true);
         self.inbox.close();
-        while let Some(job) = self.inbox.pop() {
-            drop(job);
+        bury(std::iter::from_fn(|| self.inbox.pop()));
+        // Out of its place, which would otherwise keep the crew, and through it this, alive.
+        let seat = {
+            let mut seat = lock(&self.seat);
+            self.over.store(true, Ordering::SeqCst);
+            seat.take()
+        };
+        if let Some(Seat { crew, worker }) = seat {
+            // A scheduler that panics is not to keep the thread from its last word.
+            quietly(|| crew.lose(worker, self.counters.seated()));
         }
-        // SeqCst, as in `bury`: either the one who pushed sees that the loop has exited, or the
-        // loop sees what was pushed.
-        self.exited.store(true, Ordering::SeqCst);
-        self.bury();
-        if let (_, Some(seat)) = self.seat()
-            && seat.alive.fetch_sub(1, Ordering::AcqRel) == 1
-        {
-            // The last loop: nobody is left to take what lies in a queue that the loops shared.
-            drop(seat.scheduler.close());
-        }
-        self.exit.notify(usize::MAX);
-        self.drained.notify(usize::MAX);
     }
 
-    /// Drops the jobs that wait for this loop at its scheduler, once the loop has exited: nobody
-    /// else would take them, and whoever waits for one of them would wait for ever.
-    pub(crate) fn bury(&self) {
-        if !self.has_exited() {
-            return;
-        }
-        // `Scheduler::pop` wants one thread at a time for a worker. The loop's own thread is past
-        // its last `pop`, and those who come here take turns.
-        let seat = lock(&self.seat);
-        let mut dead = Vec::new();
-        if let Some(seat) = &*seat {
-            while let Some(job) = seat.scheduler.pop(seat.worker) {
-                dead.push(job);
-                seat.scheduler.finish(seat.worker);
-            }
-        }
-        drop(seat);
-        drop(dead);
+    /// The thread's last word.
+    pub(crate) fn exit(&self) {
+        self.exited.store(true, Ordering::SeqCst);
+        self.exit.notify(usize::MAX);
     }
 
     pub(crate) fn is_this_thread(&self) -> bool {
-        *lock(&self.thread) == Some(std::thread::current().id())
+        self.thread.get() == Some(&std::thread::current().id())
     }
 
     /// Blocks until the thread has exited, or the deadline has passed. Returns whether it exited.
@@ -163,58 +184,16 @@ impl<J> Shared<J> {
         }
     }
 
-    /// The loop found nothing to take: wakes whoever waits for that.
-    pub(crate) fn went_idle(&self) {
-        // Pairs with the fence in `wait_drained`: either the waiter's look at the counters sees
-        // what this loop has done, or this loop sees that somebody waits.
-        fence(Ordering::SeqCst);
-        if self.draining.load(Ordering::Relaxed) {
-            self.drained.notify(usize::MAX);
-        }
-    }
-
-    /// Blocks until no job runs here and `queued` says that none waits either.
-    pub(crate) fn wait_drained(&self, deadline: Instant, queued: impl Fn() -> bool) -> bool {
-        self.draining.store(true, Ordering::Relaxed);
-        fence(Ordering::SeqCst);
-        wait(&self.drained, Some(deadline), || {
-            self.has_exited() || (self.counters.running() == 0 && !queued())
-        })
-    }
-
     pub(crate) fn stats(&self) -> LoopStats {
         let (_, seat) = self.seat();
-        let running = self.counters.running();
-        let load = seat.and_then(|seat| seat.scheduler.load(seat.worker)).unwrap_or(running);
+        let load = seat.and_then(|seat| seat.crew.scheduler.load(seat.worker)).unwrap_or(0);
         LoopStats {
             name: self.name.clone(),
-            queued: load.saturating_sub(running) + self.inbox.len(),
-            running,
+            queued: load.saturating_sub(self.counters.seated()) + self.inbox.len(),
+            running: self.counters.running(),
             done: self.counters.done(),
             busy: self.counters.busy(),
-            alive: !self.has_exited(),
-        }
-    }
-}
-
-fn wait(event: &Event, deadline: Option<Instant>, done: impl Fn() -> bool) -> bool {
-    loop {
-        if done() {
-            return true;
-        }
-        let listener = event.listen();
-        // Between the look above and the listening the event may have come.
-        if done() {
-            return true;
-        }
-        match deadline {
-            None => listener.wait(),
-            Some(deadline) => {
-                let left = deadline.saturating_duration_since(Instant::now());
-                if left == Duration::ZERO || listener.wait_timeout(left).is_none() {
-                    return done();
-                }
-            }
+            alive: !self.is_over(),
         }
     }
 }

@@ -1,6 +1,26 @@
 use std::{fmt, io, thread};
 
-/// A thread to be made for a loop.
+/// A thread to be made for a loop: what a [spawn hook](crate::Builder::spawn_hook) is given.
+///
+/// Dropped without running `main`, the loop is over before it began.
+///
+/// # Examples
+///
+/// A hook that makes the threads itself:
+///
+/// ```
+/// use thrasks_loop::{Join, LoopThread, ThreadSpec};
+///
+/// let thread = LoopThread::builder()
+///     .spawn_hook(|ThreadSpec { name, main, .. }| {
+///         let thread = std::thread::Builder::new().name(format!("my-{name}")).spawn(main)?;
+///         Ok(Box::new(move || thread.join().unwrap()) as Join)
+///     })
+///     .start()?;
+/// let name = thread.spawn(|| async { std::thread::current().name().map(str::to_owned) })?;
+/// assert_eq!(futures_lite::future::block_on(name)?.as_deref(), Some("my-thrasks"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct ThreadSpec {
     /// Its name.
     pub name: String,
@@ -19,14 +39,26 @@ impl fmt::Debug for ThreadSpec {
     }
 }
 
-/// Joins a thread whose `main` has returned.
+/// Joins a thread whose `main` has returned. Dropped without being called, it leaves the thread to
+/// itself, and does not block.
+///
+/// # Examples
+///
+/// ```
+/// use thrasks_loop::Join;
+///
+/// let thread = std::thread::spawn(|| ());
+/// let join: Join = Box::new(move || thread.join().unwrap());
+/// join();
+/// ```
 pub type Join = Box<dyn FnOnce() + Send>;
 
 /// The spawn hook that a builder uses unless it is given another: [`std::thread::Builder`].
 ///
 /// # Errors
 ///
-/// What the operating system says when it cannot make a thread.
+/// `InvalidInput` for a name with a NUL byte, or what the operating system says when it cannot make
+/// a thread.
 ///
 /// # Examples
 ///
@@ -49,6 +81,12 @@ pub type Join = Box<dyn FnOnce() + Send>;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn spawn_std_thread(spec: ThreadSpec) -> io::Result<Join> {
+    if spec.name.contains('\0') {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("a thread's name must not contain a NUL byte, got {:?}", spec.name),
+        ));
+    }
     let mut builder = thread::Builder::new().name(spec.name);
     if let Some(size) = spec.stack_size {
         builder = builder.stack_size(size);

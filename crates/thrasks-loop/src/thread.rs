@@ -1,18 +1,10 @@
-use std::{
-    fmt, io,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, atomic::AtomicUsize},
-    time::Instant,
-};
+use std::{fmt, future::Future, io, sync::Arc, time::Instant};
 
-use thrasks_sched::{Reason, Rejected, Scheduler};
+use thrasks_sched::{Reason, Rejected};
 
 use crate::{
-    Builder, Driver, Join, JoinHandle, LoopStats, SpawnError, Task, Work,
-    builder::Hooks,
-    permits::Permits,
-    shared::{Seat, Shared},
-    spawn::launch,
+    Builder, Driver, Join, JoinHandle, LoopHandle, LoopStats, SpawnError, Task, builder::Hooks,
+    life::Life, permits::Permits, shared::Shared, spawn::launch,
 };
 
 /// One thread that runs one loop.
@@ -58,56 +50,112 @@ impl<J: Send + 'static> LoopThread<J> {
         D: Driver<Job = J>,
     {
         let shared = Arc::new(Shared::new(name.clone(), driver.waker()));
-        let on_thread = shared.clone();
-        let observers = hooks.observers.clone();
-        let main = Box::new(move || {
-            on_thread.entered();
-            let work = Work::new(on_thread.clone());
-            // A hook that panics is reported like a driver that does, and ends the loop.
-            let result = catch_unwind(AssertUnwindSafe(|| {
-                observers.start(index);
-                driver.run(work);
-            }));
-            if let Err(payload) = result {
-                observers.panic(index, &*payload);
-            }
-            on_thread.exit();
-            observers.exit(index);
-        });
-        let join = hooks.spawn(name, main)?;
+        let life = Life::new(shared.clone(), hooks.observers.clone(), index);
+        let join = hooks.spawn(name, Box::new(move || life.live(driver)))?;
         Ok(Self { shared, join: Some(join), permits })
     }
 
     /// The name of the thread.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_loop::LoopThread;
+    ///
+    /// let thread = LoopThread::builder().name("solo").start()?;
+    /// assert_eq!(thread.name(), "solo");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn name(&self) -> &str {
         self.shared.name()
     }
 
     /// A reference to the loop that neither keeps it running nor stops it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_loop::LoopThread;
+    ///
+    /// let thread = LoopThread::builder().start()?;
+    /// let handle = thread.handle();
+    /// drop(thread);
+    /// futures_lite::future::block_on(handle.exited());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn handle(&self) -> LoopHandle<J> {
-        LoopHandle { shared: self.shared.clone() }
+        LoopHandle::new(self.shared.clone())
     }
 
-    /// Gives a job to this loop, past any scheduler.
+    /// Gives a job to this loop, past any scheduler and any bound.
     ///
     /// # Errors
     ///
     /// Gives the job back when the loop has ended.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_loop::{LoopThread, Task};
+    ///
+    /// let thread = LoopThread::builder().start()?;
+    /// let (task, handle) = Task::new(|| async { "posted" });
+    /// thread.post(task).expect("it runs");
+    /// assert_eq!(futures_lite::future::block_on(handle)?, "posted");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn post(&self, job: J) -> Result<(), J> {
         self.shared.inbox.push(job)
     }
 
     /// What the loop has done so far.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_loop::LoopThread;
+    ///
+    /// let thread = LoopThread::builder().start()?;
+    /// futures_lite::future::block_on(thread.spawn(|| async {})?)?;
+    /// assert_eq!(thread.stats().done, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn stats(&self) -> LoopStats {
         self.shared.stats()
     }
 
-    /// Asks the loop to end. What runs on it is dropped, on its thread.
+    /// Asks the loop to end. What runs on it is dropped, on its thread, and so is what was posted
+    /// and not begun.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_loop::LoopThread;
+    ///
+    /// let thread = LoopThread::builder().start()?;
+    /// let forever = thread.spawn(std::future::pending::<()>)?;
+    /// thread.stop();
+    /// assert!(futures_lite::future::block_on(forever).unwrap_err().is_cancelled());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn stop(&self) {
         self.shared.stop();
     }
 
-    /// Whether the thread has ended.
+    /// Whether the thread has ended, its exit hook included.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_loop::LoopThread;
+    ///
+    /// let thread = LoopThread::builder().start()?;
+    /// assert!(!thread.has_exited());
+    /// thread.stop();
+    /// futures_lite::future::block_on(thread.handle().exited());
+    /// assert!(thread.has_exited());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn has_exited(&self) -> bool {
         self.shared.has_exited()
     }
@@ -116,15 +164,29 @@ impl<J: Send + 'static> LoopThread<J> {
     ///
     /// # Errors
     ///
-    /// Gives the thread back when it has not ended in time: its driver is in synchronous code. It
-    /// ends when that returns.
+    /// Gives the thread back when it has not ended in time: its driver, or its exit hook, is in
+    /// synchronous code. It ends when that returns.
     ///
     /// # Panics
     ///
     /// When called on the loop's own thread, which would wait for itself.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_loop::LoopThread;
+    ///
+    /// let thread = LoopThread::builder().start()?;
+    /// thread.join(None).expect("nothing keeps it");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[track_caller]
     pub fn join(mut self, deadline: Option<Instant>) -> Result<(), Self> {
-        assert!(!self.shared.is_this_thread(), "a loop cannot join its own thread");
+        assert!(
+            !self.shared.is_this_thread(),
+            "the loop {} cannot join its own thread: it would wait for itself",
+            self.name()
+        );
         self.shared.stop();
         if !self.shared.wait_exit(deadline) {
             return Err(self);
@@ -142,6 +204,15 @@ impl<J: Send + 'static> LoopThread<J> {
 
 impl LoopThread {
     /// Starts to describe a loop thread.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_loop::LoopThread;
+    ///
+    /// let thread = LoopThread::builder().stack_size(1 << 20).start()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn builder() -> Builder {
         Builder::new()
     }
@@ -153,6 +224,17 @@ impl LoopThread {
     ///
     /// Gives the factory back when the loop has ended, or as many tasks wait to be started as
     /// [`Builder::capacity`] allows.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_loop::LoopThread;
+    ///
+    /// let thread = LoopThread::builder().start()?;
+    /// let handle = thread.spawn(|| async { 6 * 7 })?;
+    /// assert_eq!(futures_lite::future::block_on(handle)?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn spawn<F, Fut, T>(&self, factory: F) -> Result<JoinHandle<T>, SpawnError<F>>
     where
         F: FnOnce() -> Fut + Send + 'static,
@@ -177,105 +259,5 @@ impl<J: Send + 'static> Drop for LoopThread<J> {
 impl<J: Send + 'static> fmt::Debug for LoopThread<J> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LoopThread").field("stats", &self.stats()).finish()
-    }
-}
-
-/// A reference to a loop, from any thread, that neither keeps it running nor stops it.
-pub struct LoopHandle<J> {
-    shared: Arc<Shared<J>>,
-}
-
-impl<J> LoopHandle<J> {
-    /// The name of the loop's thread.
-    pub fn name(&self) -> &str {
-        self.shared.name()
-    }
-
-    /// Gives a job to this loop, past any scheduler.
-    ///
-    /// # Errors
-    ///
-    /// Gives the job back when the loop has ended.
-    pub fn post(&self, job: J) -> Result<(), J> {
-        self.shared.inbox.push(job)
-    }
-
-    /// Wakes the loop, unless a wake-up is on its way already.
-    pub fn notify(&self) {
-        self.shared.inbox.notify();
-    }
-
-    /// Asks the loop to end.
-    pub fn stop(&self) {
-        self.shared.stop();
-    }
-
-    /// Whether the loop's thread has ended.
-    pub fn has_exited(&self) -> bool {
-        self.shared.has_exited()
-    }
-
-    /// Whether the loop was asked to end.
-    pub fn is_stopping(&self) -> bool {
-        self.shared.is_stopping()
-    }
-
-    /// How many jobs the loop has started so far.
-    pub fn started(&self) -> u64 {
-        self.shared.counters.started()
-    }
-
-    /// Blocks until the loop's thread has ended, or `deadline` has passed. Returns whether it has
-    /// ended. It does not ask the loop to end: [`stop`](Self::stop) does.
-    pub fn wait_exit(&self, deadline: Option<std::time::Instant>) -> bool {
-        self.shared.wait_exit(deadline)
-    }
-
-    /// Completes when the loop's thread has ended.
-    pub async fn exited(&self) {
-        self.shared.exited().await;
-    }
-
-    /// Whether the caller is on the loop's thread.
-    pub fn is_this_thread(&self) -> bool {
-        self.shared.is_this_thread()
-    }
-
-    /// Whether both refer to the same loop.
-    pub fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.shared, &other.shared)
-    }
-
-    /// What the loop has done so far.
-    pub fn stats(&self) -> LoopStats {
-        self.shared.stats()
-    }
-
-    /// Seats the loop at a scheduler: from now on it takes that one's jobs, as `worker`.
-    ///
-    /// Only a loop that has no job of its former scheduler running may be moved.
-    pub(crate) fn attach(
-        &self,
-        scheduler: Arc<dyn Scheduler<J>>,
-        worker: usize,
-        alive: Arc<AtomicUsize>,
-    ) {
-        self.shared.set_seat(Some(Seat { scheduler, worker, alive }));
-    }
-
-    pub(crate) fn shared(&self) -> &Arc<Shared<J>> {
-        &self.shared
-    }
-}
-
-impl<J> Clone for LoopHandle<J> {
-    fn clone(&self) -> Self {
-        Self { shared: self.shared.clone() }
-    }
-}
-
-impl<J> fmt::Debug for LoopHandle<J> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LoopHandle").field("stats", &self.stats()).finish()
     }
 }
