@@ -49,7 +49,10 @@ class Child:
         # Closed with the process.
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115
         self._answers: queue.SimpleQueue[str] = queue.SimpleQueue()
-        arguments = [contender.name, *([str(folder.resolve())] if folder is not None else [])]
+        arguments = [
+            contender.name,
+            *([str(folder.resolve())] if folder is not None else []),
+        ]
         self._process = subprocess.Popen(
             [sys.executable, str(SCRIPT), *arguments],
             stdin=subprocess.PIPE,
@@ -121,7 +124,9 @@ class Child:
         try:
             line = self._answers.get(timeout=PATIENCE)
         except queue.Empty:
-            raise LostError(f"hung: no answer in {PATIENCE:g} s", self._said()) from None
+            raise LostError(
+                f"hung: no answer in {PATIENCE:g} s", self._said()
+            ) from None
         if not line:
             code = self._process.wait()
             raise LostError(f"died with exit code {code}", self._said())

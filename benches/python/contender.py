@@ -88,7 +88,9 @@ ASYNC: dict[Kind, Callable[[int], Coroutine[Any, Any, int]]] = {
 }
 
 
-def jobs(scenario: Scenario) -> tuple[Callable[[int], Coroutine[Any, Any, int]], Sequence[int]]:
+def jobs(
+    scenario: Scenario,
+) -> tuple[Callable[[int], Coroutine[Any, Any, int]], Sequence[int]]:
     """Return the coroutine function, and what it is called with."""
     if scenario.kind in ASYNC:
         return ASYNC[scenario.kind], range(scenario.jobs)
@@ -200,7 +202,9 @@ class Threads:
         if scenario.kind is Kind.EMPTY_GROUP:
             return partial(self._start_and_join, scenario.workers)
         plain, inputs = PLAIN[scenario.kind]
-        pool = self._pools.setdefault(scenario.workers, ThreadPoolExecutor(scenario.workers))
+        pool = self._pools.setdefault(
+            scenario.workers, ThreadPoolExecutor(scenario.workers)
+        )
 
         async def work() -> list[int]:
             return list(pool.map(plain, inputs(scenario)))
@@ -263,7 +267,9 @@ class WrongResultError(Exception):
     """A contender was not fast but wrong."""
 
 
-async def turn(work: Work, scenario: Scenario, samples: int, warm_ups: int) -> list[float]:
+async def turn(
+    work: Work, scenario: Scenario, samples: int, warm_ups: int
+) -> list[float]:
     """Return so many samples, in nanoseconds.
 
     The garbage collector works before each of them and not within.
@@ -282,7 +288,9 @@ async def turn(work: Work, scenario: Scenario, samples: int, warm_ups: int) -> l
         finally:
             gc.enable()
         if result != right:
-            raise WrongResultError(f"wrong result: {str(result)[:60]}, not {str(right)[:60]}")
+            raise WrongResultError(
+                f"wrong result: {str(result)[:60]}, not {str(right)[:60]}"
+            )
         if number >= warm_ups:
             times.append((end - begin) / scenario.divisor)
     return times
@@ -326,7 +334,9 @@ def serve(contender: Contender, folder: Path | None, answers: TextIO) -> None:
                 if scenario.name not in works:
                     works[scenario.name] = own.work(scenario)
                 work = works[scenario.name]
-                samples = runner.run(turn(work, scenario, request["samples"], request["warm_ups"]))
+                samples = runner.run(
+                    turn(work, scenario, request["samples"], request["warm_ups"])
+                )
             except (Exception, asyncio.CancelledError) as error:
                 traceback.print_exc()
                 answer(error=f"{type(error).__name__}: {error}")

@@ -76,7 +76,9 @@ class Team:
 
     def _child(self, contender: Contender) -> Child:
         if contender not in self._children:
-            child = Child(contender, self.thrasks01 if contender is Contender.OLD else None)
+            child = Child(
+                contender, self.thrasks01 if contender is Contender.OLD else None
+            )
             self._children[contender] = child
             if child.version is not None:
                 self.results.versions[contender] = child.version
@@ -140,12 +142,16 @@ def meter(progress: Console, budget: float) -> Iterator[Callable[[int, str], Non
     columns = (TextColumn("{task.description:32}"), BarColumn(), TimeElapsedColumn())
     begin = time.monotonic()
     if progress.is_terminal:
-        with Progress(*columns, console=progress, auto_refresh=False, transient=True) as bars:
+        with Progress(
+            *columns, console=progress, auto_refresh=False, transient=True
+        ) as bars:
             bar = bars.add_task("starting", total=budget)
 
             def tick(number: int, name: str) -> None:
                 elapsed = min(time.monotonic() - begin, budget)
-                bars.update(bar, completed=elapsed, description=f"round {number}: {name}")
+                bars.update(
+                    bar, completed=elapsed, description=f"round {number}: {name}"
+                )
                 bars.refresh()
 
             yield tick
@@ -156,7 +162,9 @@ def meter(progress: Console, budget: float) -> Iterator[Callable[[int, str], Non
             nonlocal shown
             if number > shown:
                 shown = number
-                progress.print(f"round {number}, after {time.monotonic() - begin:.0f} s")
+                progress.print(
+                    f"round {number}, after {time.monotonic() - begin:.0f} s"
+                )
 
         yield line
 
@@ -195,7 +203,9 @@ def scenarios_called(text: str) -> list[Scenario]:
     ]
     if not found:
         names = ", ".join(scenario.name for scenario in SCENARIOS)
-        raise argparse.ArgumentTypeError(f"no scenario is called {text!r}; there are {names}")
+        raise argparse.ArgumentTypeError(
+            f"no scenario is called {text!r}; there are {names}"
+        )
     return found
 
 
@@ -203,7 +213,9 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="side_by_side.py",
         description="Measure thrasks side by side with asyncio and others, in one run.",
-        epilog="NAME is one of " + ", ".join(scenario.name for scenario in SCENARIOS) + ".",
+        epilog="NAME is one of "
+        + ", ".join(scenario.name for scenario in SCENARIOS)
+        + ".",
         allow_abbrev=False,
     )
     parser.add_argument(
@@ -216,7 +228,10 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         help="the folder that thrasks 0.1 has been installed into; it is left out otherwise",
     )
     parser.add_argument(
-        "--json", type=writable_file, metavar="FILE", help="write everything measured there, too"
+        "--json",
+        type=writable_file,
+        metavar="FILE",
+        help="write everything measured there, too",
     )
     parser.add_argument(
         "--only",
@@ -273,7 +288,11 @@ def bench(options: argparse.Namespace, console: Console, progress: Console) -> i
     results = measure(chosen, options, progress)
     show(console, results, parallel=not where["gil_enabled"])
     if options.json is not None:
-        everything: dict[str, Any] = {"date": date, "machine": where, "quick": options.quick}
+        everything: dict[str, Any] = {
+            "date": date,
+            "machine": where,
+            "quick": options.quick,
+        }
         everything |= results.as_json()
         try:
             options.json.write_text(json.dumps(everything, indent=2) + "\n", "utf-8")

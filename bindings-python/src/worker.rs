@@ -22,6 +22,14 @@ use crate::{imports, job::Spec, orders::Order, settings::Settings, sync::lock};
 /// How long a worker takes up new jobs before its loop's I/O, timers and running tasks have a turn.
 const SLICE: Duration = Duration::from_millis(1);
 
+/// How many more unfinished jobs than the worker with the fewest a worker may have and still take
+/// the next one of a shared queue at once, when its last one has suspended. Further ahead it takes
+/// one each `PACE`: never none, since a job may be waiting for one that waits in the queue.
+const MAX_LEAD: usize = 4;
+
+/// How many seconds a worker that is far ahead waits before it takes the next job.
+const PACE: f64 = 0.001;
+
 /// Runs an asyncio loop on a thread.
 pub(crate) struct AsyncioDriver {
     pub(crate) worker: Arc<Worker>,
@@ -164,6 +172,10 @@ impl Worker {
         lock(&self.work).as_ref().is_some_and(Work::is_shared)
     }
 
+    fn is_far_ahead(&self) -> bool {
+        lock(&self.work).as_ref().is_some_and(|work| work.lead() > MAX_LEAD)
+    }
+
     fn event_loop<'py>(&self, py: Python<'py>) -> &Bound<'py, PyAny> {
         self.event_loop.get().expect("the loop is made before it takes jobs").bind(py)
     }
@@ -235,7 +247,7 @@ impl LoopSide {
         let Some(()) = lock(&worker.work).as_ref().map(Work::acknowledge) else { return Ok(()) };
         let mut start = None::<Instant>;
         loop {
-            let again = match worker.next() {
+            let suspended = match worker.next() {
                 Next::Job(Order::Start(sent)) | Next::Posted(Order::Start(sent)) => {
                     let ended = sent.into_job().start(py, worker);
                     // A worker that shares a queue takes the next job only when it can run it at
@@ -258,7 +270,11 @@ impl LoopSide {
                 }
             };
             let spent = start.get_or_insert_with(Instant::now).elapsed();
-            if again || spent >= SLICE {
+            if suspended && worker.is_far_ahead() {
+                worker.event_loop(py).call_method1(intern!(py, "call_later"), (PACE, slf))?;
+                return Ok(());
+            }
+            if suspended || spent >= SLICE {
                 worker.event_loop(py).call_method1(intern!(py, "call_soon"), (slf,))?;
                 return Ok(());
             }

@@ -7,6 +7,7 @@ import contextvars
 import inspect
 import sys
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -895,6 +896,23 @@ def test_queue_leaves_no_task_behind_a_busy_worker() -> None:
             await asyncio.wait(others)
             hold.set()
         assert busy.result() not in {other.result() for other in others}
+
+    asyncio.run(main())
+
+
+def test_queue_shares_work_that_begins_with_a_wait() -> None:
+    async def wait_then_work() -> str:
+        await asyncio.to_thread(int)
+        time.sleep(0.002)  # noqa: ASYNC251 - stands for work that keeps the worker busy
+        return threading.current_thread().name
+
+    async def main() -> None:
+        async with ThreadedTaskGroup(2, mode=SchedulingMode.QUEUE) as group:
+            tasks = [group.create_task(wait_then_work()) for _ in range(150)]
+        names = [task.result() for task in tasks]
+        # While one worker works, the other, whose tasks all wait, does not take the lot.
+        assert min(names.count(name) for name in set(names)) > 30
+        assert len(set(names)) == 2
 
     asyncio.run(main())
 

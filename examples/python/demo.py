@@ -33,7 +33,13 @@ from typing import TYPE_CHECKING
 from rich import box
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 
 from thrasks import SchedulingMode, threaded_gather
@@ -154,7 +160,9 @@ class Job:
 
 def with_asyncio(job: Job, meter: Meter) -> list[Outcome]:
     async def main() -> list[Outcome]:
-        return await asyncio.gather(*(analyse(path, job.readers, meter) for path in job.paths))
+        return await asyncio.gather(
+            *(analyse(path, job.readers, meter) for path in job.paths)
+        )
 
     return asyncio.run(main())
 
@@ -237,7 +245,10 @@ def run(contender: Contender, job: Job, meter: Meter) -> Run:
         cpu, begin = time.process_time(), time.perf_counter()
         try:
             outcomes = work(job, meter)
-            seconds, cpu_seconds = time.perf_counter() - begin, time.process_time() - cpu
+            seconds, cpu_seconds = (
+                time.perf_counter() - begin,
+                time.process_time() - cpu,
+            )
         finally:
             gc.callbacks.remove(watch)
     return Run(name, outcomes, seconds, cpu_seconds, watch.seconds)
@@ -268,7 +279,9 @@ class Meter:
         self._done = 0
         stop = threading.Event()
         show = self._bar if self._console.is_terminal else self._lines
-        thread = threading.Thread(target=show, args=(name, total, stop), name="progress")
+        thread = threading.Thread(
+            target=show, args=(name, total, stop), name="progress"
+        )
         thread.start()
         try:
             yield
@@ -348,7 +361,9 @@ def at_least_one(text: str) -> int:
     try:
         number = int(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"must be a whole number, got {text!r}") from None
+        raise argparse.ArgumentTypeError(
+            f"must be a whole number, got {text!r}"
+        ) from None
     if number < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, got {number}")
     return number
@@ -418,7 +433,9 @@ class Totals:
 
 def show_times(console: Console, runs: Sequence[Run]) -> None:
     seconds = {run.name: run.seconds for run in runs}
-    table = Table(box=box.SIMPLE_HEAD, title="Reading and parsing", title_justify="left")
+    table = Table(
+        box=box.SIMPLE_HEAD, title="Reading and parsing", title_justify="left"
+    )
     table.add_column("", no_wrap=True)
     for heading in ("seconds", "speed-up", "of bare", "cores", "GC"):
         table.add_column(heading, justify="right")
@@ -442,7 +459,9 @@ def show_times(console: Console, runs: Sequence[Run]) -> None:
 
 def show_statistics(console: Console, outcomes: Sequence[Outcome]) -> None:
     totals = Totals.of(outcomes)
-    table = Table(box=box.SIMPLE_HEAD, title="What the files hold", title_justify="left")
+    table = Table(
+        box=box.SIMPLE_HEAD, title="What the files hold", title_justify="left"
+    )
     table.add_column("")
     table.add_column("count", justify="right")
     for name, count in (
@@ -455,12 +474,16 @@ def show_statistics(console: Console, outcomes: Sequence[Outcome]) -> None:
         table.add_row(name, f"{count:,}")
     console.print(table)
     # The count decides, then the name: the order of equals must not depend on who came first.
-    top = sorted(totals.imports.items(), key=lambda item: (-item[1], item[0]))[:MODULES_SHOWN]
+    top = sorted(totals.imports.items(), key=lambda item: (-item[1], item[0]))[
+        :MODULES_SHOWN
+    ]
     text = ", ".join(f"{name} ({count:,})" for name, count in top) or "none"
     console.print(f"Most imported: {text}", markup=False, highlight=False)
 
 
-def show_failures(console: Console, job: Job, root: Path, outcomes: Sequence[Outcome]) -> None:
+def show_failures(
+    console: Console, job: Job, root: Path, outcomes: Sequence[Outcome]
+) -> None:
     failures = [
         (path, outcome.reason)
         for path, outcome in zip(job.paths, outcomes, strict=True)
@@ -469,7 +492,9 @@ def show_failures(console: Console, job: Job, root: Path, outcomes: Sequence[Out
     if not failures:
         console.print("Every file could be read and parsed.")
         return
-    console.print(f"{len(failures)} of {len(outcomes)} files could not be read or parsed:")
+    console.print(
+        f"{len(failures)} of {len(outcomes)} files could not be read or parsed:"
+    )
     for path, reason in failures[:FAILURES_SHOWN]:
         text = printable(f"  {path.relative_to(root)}: {reason}")
         console.print(text, markup=False, highlight=False, soft_wrap=True)
@@ -487,7 +512,9 @@ def differences(job: Job, runs: Sequence[Run]) -> Iterator[str]:
     first, *others = runs
     for other in others:
         pairs = zip(job.paths, first.outcomes, other.outcomes, strict=True)
-        differing = [(path, ours, theirs) for path, ours, theirs in pairs if ours != theirs]
+        differing = [
+            (path, ours, theirs) for path, ours, theirs in pairs if ours != theirs
+        ]
         if differing:
             path, ours, theirs = differing[0]
             yield (
@@ -499,11 +526,14 @@ def differences(job: Job, runs: Sequence[Run]) -> Iterator[str]:
 # --- the program ----------------------------------------------------------------------------------
 
 
-def describe(console: Console, root: Path, found: int, job: Job, *, no_gc: bool) -> None:
+def describe(
+    console: Console, root: Path, found: int, job: Job, *, no_gc: bool
+) -> None:
     interpreter = f"{platform.python_implementation()} {platform.python_version()}"
     build = "with the GIL" if gil_enabled() else "free-threaded"
     console.print(
-        f"{interpreter} ({build}), {usable_cores()} cores, {job.threads} threads", highlight=False
+        f"{interpreter} ({build}), {usable_cores()} cores, {job.threads} threads",
+        highlight=False,
     )
     some = f"{len(job.paths)} of {found}" if len(job.paths) < found else f"{found}"
     console.print(

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 import thrasks._thrasks as native
 
@@ -96,24 +96,24 @@ async def value(result: T) -> T:
     return result
 
 
-async def fail(error: BaseException) -> NoReturn:
+async def fail(error: BaseException) -> None:
     raise error
 
 
-async def fail_later(error: BaseException) -> NoReturn:
+async def fail_later(error: BaseException) -> None:
     """Fail after having been suspended once."""
     await asyncio.sleep(0)
     raise error
 
 
-async def for_ever(started: Signal | None = None) -> NoReturn:
+async def for_ever(started: Signal | None = None) -> None:
     if started is not None:
         started.set()
     await asyncio.get_running_loop().create_future()
     raise AssertionError("nothing ends this but a cancellation")
 
 
-async def fail_when_cancelled(error: BaseException, started: Signal | None = None) -> NoReturn:
+async def fail_when_cancelled(error: BaseException, started: Signal | None = None) -> None:
     try:
         await for_ever(started)
     finally:

@@ -161,6 +161,33 @@ impl<J> Work<J> {
         self.with_seat(|seat| seat.crew.scheduler.is_shared()).unwrap_or(false)
     }
 
+    /// How many more unfinished jobs this loop has than the one of its scheduler that has the fewest;
+    /// 0 where the scheduler does not count ([`Scheduler::load`](thrasks_sched::Scheduler::load)).
+    ///
+    /// A loop whose jobs suspend at once is free at once, and of a shared scheduler it could take
+    /// all there are while the other loops work on their first. They stay where they started, so a
+    /// loop that is far ahead had better take the next one a little later.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// /// Whether to take another job at once, after one that has suspended.
+    /// fn go_on<J>(work: &thrasks_loop::Work<J>) -> bool {
+    ///     work.lead() < 4
+    /// }
+    /// # let _ = go_on::<u8>;
+    /// ```
+    pub fn lead(&self) -> usize {
+        self.with_seat(|seat| {
+            let scheduler = &seat.crew.scheduler;
+            let mine = scheduler.load(seat.worker)?;
+            let least = (0..scheduler.workers()).filter_map(|w| scheduler.load(w)).min()?;
+            Some(mine.saturating_sub(least))
+        })
+        .flatten()
+        .unwrap_or(0)
+    }
+
     /// The next thing to start: posted jobs first, then the scheduler's.
     ///
     /// After [`Next::Idle`] the loop counts as idle at its scheduler, until a later call gives it
