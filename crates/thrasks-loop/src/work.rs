@@ -181,7 +181,10 @@ impl<J> Work<J> {
         self.with_seat(|seat| {
             let scheduler = &seat.crew.scheduler;
             let mine = scheduler.load(seat.worker)?;
-            let least = (0..scheduler.workers()).filter_map(|w| scheduler.load(w)).min()?;
+            // A loop that is over has no say: nothing will ever run there.
+            let living =
+                seat.crew.loops.iter().enumerate().filter(|(_, other)| !other.has_exited());
+            let least = living.filter_map(|(worker, _)| scheduler.load(worker)).min()?;
             Some(mine.saturating_sub(least))
         })
         .flatten()
