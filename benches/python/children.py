@@ -124,9 +124,7 @@ class Child:
         try:
             line = self._answers.get(timeout=PATIENCE)
         except queue.Empty:
-            raise LostError(
-                f"hung: no answer in {PATIENCE:g} s", self._said()
-            ) from None
+            raise LostError(f"hung: no answer in {PATIENCE:g} s", self._said()) from None
         if not line:
             code = self._process.wait()
             raise LostError(f"died with exit code {code}", self._said())

@@ -202,9 +202,7 @@ class Threads:
         if scenario.kind is Kind.EMPTY_GROUP:
             return partial(self._start_and_join, scenario.workers)
         plain, inputs = PLAIN[scenario.kind]
-        pool = self._pools.setdefault(
-            scenario.workers, ThreadPoolExecutor(scenario.workers)
-        )
+        pool = self._pools.setdefault(scenario.workers, ThreadPoolExecutor(scenario.workers))
 
         async def work() -> list[int]:
             return list(pool.map(plain, inputs(scenario)))
@@ -267,9 +265,7 @@ class WrongResultError(Exception):
     """A contender was not fast but wrong."""
 
 
-async def turn(
-    work: Work, scenario: Scenario, samples: int, warm_ups: int
-) -> list[float]:
+async def turn(work: Work, scenario: Scenario, samples: int, warm_ups: int) -> list[float]:
     """Return so many samples, in nanoseconds.
 
     The garbage collector works before each of them and not within.
@@ -288,9 +284,7 @@ async def turn(
         finally:
             gc.enable()
         if result != right:
-            raise WrongResultError(
-                f"wrong result: {str(result)[:60]}, not {str(right)[:60]}"
-            )
+            raise WrongResultError(f"wrong result: {str(result)[:60]}, not {str(right)[:60]}")
         if number >= warm_ups:
             times.append((end - begin) / scenario.divisor)
     return times
@@ -334,9 +328,7 @@ def serve(contender: Contender, folder: Path | None, answers: TextIO) -> None:
                 if scenario.name not in works:
                     works[scenario.name] = own.work(scenario)
                 work = works[scenario.name]
-                samples = runner.run(
-                    turn(work, scenario, request["samples"], request["warm_ups"])
-                )
+                samples = runner.run(turn(work, scenario, request["samples"], request["warm_ups"]))
             except (Exception, asyncio.CancelledError) as error:
                 traceback.print_exc()
                 answer(error=f"{type(error).__name__}: {error}")

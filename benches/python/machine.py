@@ -30,9 +30,7 @@ def describe() -> dict[str, object]:
 def cpu_model() -> str:
     try:
         if sys.platform == "linux":
-            for line in (
-                Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines()
-            ):
+            for line in Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines():
                 name, _, value = line.partition(":")
                 if name.strip() == "model name":
                     return value.strip()

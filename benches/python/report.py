@@ -39,9 +39,7 @@ class Row:
     @property
     def best(self) -> float | None:
         """The shortest time, unless it has failed at some point."""
-        return (
-            None if self.failure is not None or not self.samples else min(self.samples)
-        )
+        return None if self.failure is not None or not self.samples else min(self.samples)
 
     @property
     def median(self) -> float | None:
@@ -51,9 +49,7 @@ class Row:
     @property
     def spread(self) -> float:
         """How much longer than the shortest time the median is."""
-        return (
-            statistics.median(self.samples) / min(self.samples) if self.samples else 1.0
-        )
+        return statistics.median(self.samples) / min(self.samples) if self.samples else 1.0
 
 
 @dataclass(slots=True)
@@ -96,14 +92,10 @@ class Results:
             return None
         of = goal.of
         own = self._time(scenario, contender, medians)
-        reference = (
-            self._time(scenario, of, medians) if isinstance(of, Contender) else of
-        )
+        reference = self._time(scenario, of, medians) if isinstance(of, Contender) else of
         return None if own is None or reference is None else goal.ratio(own, reference)
 
-    def _time(
-        self, scenario: Scenario, contender: Contender, medians: bool
-    ) -> float | None:
+    def _time(self, scenario: Scenario, contender: Contender, medians: bool) -> float | None:
         row = self.rows.get((scenario, contender))
         return None if row is None else row.median if medians else row.best
 
@@ -114,8 +106,7 @@ class Results:
             for scenario in self.scenarios
             for contender in scenario.who
             if scenario.goal is not None
-            and (ratio := self.of_goal(scenario, contender, medians=medians))
-            is not None
+            and (ratio := self.of_goal(scenario, contender, medians=medians)) is not None
         ]
         return sum(goal.met(ratio) for goal, ratio in ratios), len(ratios)
 
@@ -141,17 +132,11 @@ class Results:
                         "median_ns": row.median,
                         "samples_ns": row.samples,
                         "of_asyncio": self.of_asyncio(scenario, contender),
-                        "goal": None
-                        if goal is None or contender not in goal.who
-                        else goal.text(),
+                        "goal": None if goal is None or contender not in goal.who else goal.text(),
                         "of_goal": ratio,
-                        "of_goal_by_medians": self.of_goal(
-                            scenario, contender, medians=True
-                        ),
+                        "of_goal_by_medians": self.of_goal(scenario, contender, medians=True),
                         "noisy": self.noisy(scenario, contender),
-                        "goal_met": None
-                        if goal is None or ratio is None
-                        else goal.met(ratio),
+                        "goal_met": None if goal is None or ratio is None else goal.met(ratio),
                         "failure": row.failure,
                     }
                 )
@@ -160,18 +145,14 @@ class Results:
             "seconds": round(self.seconds, 1),
             "versions": {who.value: version for who, version in self.versions.items()},
             "results": found,
-            "notes": [
-                {"note": note, "stderr": details} for note, details in self.notes
-            ],
+            "notes": [{"note": note, "stderr": details} for note, details in self.notes],
         }
 
 
 def show(console: Console, results: Results, *, parallel: bool) -> None:
     """Print a table per scenario, what went wrong, and how to read it."""
     for number, scenario in enumerate(results.scenarios):
-        unit = scenario.unit.name.lower() + (
-            " per job" if scenario.per_job else " in all"
-        )
+        unit = scenario.unit.name.lower() + (" per job" if scenario.per_job else " in all")
         title = f"[bold]{escape(scenario.title)}[/]  [dim]{scenario.name}, {unit}[/]"
         console.print(title, soft_wrap=True)
         console.print(table(results, scenario, header=number == 0, parallel=parallel))
@@ -183,16 +164,12 @@ def show(console: Console, results: Results, *, parallel: bool) -> None:
     summary(console, results, parallel=parallel)
 
 
-def table(
-    results: Results, scenario: Scenario, *, header: bool, parallel: bool
-) -> Table:
+def table(results: Results, scenario: Scenario, *, header: bool, parallel: bool) -> Table:
     shown = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), show_header=header)
     # The same for every table: they stand below each other, and fit into 80 columns.
     for heading, width in COLUMNS:
         right = heading in ("min", "median", "x asyncio")
-        shown.add_column(
-            heading, width=width, no_wrap=True, justify="right" if right else "left"
-        )
+        shown.add_column(heading, width=width, no_wrap=True, justify="right" if right else "left")
     for contender, row in results.of(scenario):
         if row.best is None:
             # The whole of it is among the notes.
@@ -216,22 +193,12 @@ def table(
 
 def number(nanoseconds: float, scenario: Scenario) -> str:
     value = nanoseconds / scenario.unit.value
-    text = (
-        f"{value:,.1f}"
-        if value < 1000 and scenario.unit is not Unit.NS
-        else f"{value:,.0f}"
-    )
+    text = f"{value:,.1f}" if value < 1000 and scenario.unit is not Unit.NS else f"{value:,.0f}"
     return text.replace(",", " ")
 
 
 def factor(ratio: float) -> str:
-    return (
-        f"{ratio:.3f}"
-        if ratio < 0.1
-        else f"{ratio:.2f}"
-        if ratio < 100
-        else f"{ratio:.0f}"
-    )
+    return f"{ratio:.3f}" if ratio < 0.1 else f"{ratio:.2f}" if ratio < 100 else f"{ratio:.0f}"
 
 
 def verdict(goal: Goal, ratio: float | None, *, parallel: bool, noisy: bool) -> str:
@@ -247,9 +214,7 @@ def verdict(goal: Goal, ratio: float | None, *, parallel: bool, noisy: bool) -> 
 
 def summary(console: Console, results: Results, *, parallel: bool) -> None:
     if results.versions:
-        versions = (
-            f"{who.value} is {version}" for who, version in results.versions.items()
-        )
+        versions = (f"{who.value} is {version}" for who, version in results.versions.items())
         console.print(f"Versions: {', '.join(versions)}.", style="dim", soft_wrap=True)
     rounds = "1 round" if results.rounds == 1 else f"{results.rounds} rounds"
     console.print(
@@ -262,6 +227,4 @@ def summary(console: Console, results: Results, *, parallel: bool) -> None:
     met, figures = results.goals_met()
     if parallel and figures:
         by_medians, _ = results.goals_met(medians=True)
-        console.print(
-            f"Goals met: {met} of {figures}; by the medians it would be {by_medians}."
-        )
+        console.print(f"Goals met: {met} of {figures}; by the medians it would be {by_medians}.")

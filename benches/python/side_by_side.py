@@ -76,9 +76,7 @@ class Team:
 
     def _child(self, contender: Contender) -> Child:
         if contender not in self._children:
-            child = Child(
-                contender, self.thrasks01 if contender is Contender.OLD else None
-            )
+            child = Child(contender, self.thrasks01 if contender is Contender.OLD else None)
             self._children[contender] = child
             if child.version is not None:
                 self.results.versions[contender] = child.version
@@ -142,16 +140,12 @@ def meter(progress: Console, budget: float) -> Iterator[Callable[[int, str], Non
     columns = (TextColumn("{task.description:32}"), BarColumn(), TimeElapsedColumn())
     begin = time.monotonic()
     if progress.is_terminal:
-        with Progress(
-            *columns, console=progress, auto_refresh=False, transient=True
-        ) as bars:
+        with Progress(*columns, console=progress, auto_refresh=False, transient=True) as bars:
             bar = bars.add_task("starting", total=budget)
 
             def tick(number: int, name: str) -> None:
                 elapsed = min(time.monotonic() - begin, budget)
-                bars.update(
-                    bar, completed=elapsed, description=f"round {number}: {name}"
-                )
+                bars.update(bar, completed=elapsed, description=f"round {number}: {name}")
                 bars.refresh()
 
             yield tick
@@ -162,9 +156,7 @@ def meter(progress: Console, budget: float) -> Iterator[Callable[[int, str], Non
             nonlocal shown
             if number > shown:
                 shown = number
-                progress.print(
-                    f"round {number}, after {time.monotonic() - begin:.0f} s"
-                )
+                progress.print(f"round {number}, after {time.monotonic() - begin:.0f} s")
 
         yield line
 
@@ -203,9 +195,7 @@ def scenarios_called(text: str) -> list[Scenario]:
     ]
     if not found:
         names = ", ".join(scenario.name for scenario in SCENARIOS)
-        raise argparse.ArgumentTypeError(
-            f"no scenario is called {text!r}; there are {names}"
-        )
+        raise argparse.ArgumentTypeError(f"no scenario is called {text!r}; there are {names}")
     return found
 
 
@@ -213,9 +203,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="side_by_side.py",
         description="Measure thrasks side by side with asyncio and others, in one run.",
-        epilog="NAME is one of "
-        + ", ".join(scenario.name for scenario in SCENARIOS)
-        + ".",
+        epilog="NAME is one of " + ", ".join(scenario.name for scenario in SCENARIOS) + ".",
         allow_abbrev=False,
     )
     parser.add_argument(

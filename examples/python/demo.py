@@ -160,9 +160,7 @@ class Job:
 
 def with_asyncio(job: Job, meter: Meter) -> list[Outcome]:
     async def main() -> list[Outcome]:
-        return await asyncio.gather(
-            *(analyse(path, job.readers, meter) for path in job.paths)
-        )
+        return await asyncio.gather(*(analyse(path, job.readers, meter) for path in job.paths))
 
     return asyncio.run(main())
 
@@ -279,9 +277,7 @@ class Meter:
         self._done = 0
         stop = threading.Event()
         show = self._bar if self._console.is_terminal else self._lines
-        thread = threading.Thread(
-            target=show, args=(name, total, stop), name="progress"
-        )
+        thread = threading.Thread(target=show, args=(name, total, stop), name="progress")
         thread.start()
         try:
             yield
@@ -361,9 +357,7 @@ def at_least_one(text: str) -> int:
     try:
         number = int(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"must be a whole number, got {text!r}"
-        ) from None
+        raise argparse.ArgumentTypeError(f"must be a whole number, got {text!r}") from None
     if number < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, got {number}")
     return number
@@ -433,9 +427,7 @@ class Totals:
 
 def show_times(console: Console, runs: Sequence[Run]) -> None:
     seconds = {run.name: run.seconds for run in runs}
-    table = Table(
-        box=box.SIMPLE_HEAD, title="Reading and parsing", title_justify="left"
-    )
+    table = Table(box=box.SIMPLE_HEAD, title="Reading and parsing", title_justify="left")
     table.add_column("", no_wrap=True)
     for heading in ("seconds", "speed-up", "of bare", "cores", "GC"):
         table.add_column(heading, justify="right")
@@ -459,9 +451,7 @@ def show_times(console: Console, runs: Sequence[Run]) -> None:
 
 def show_statistics(console: Console, outcomes: Sequence[Outcome]) -> None:
     totals = Totals.of(outcomes)
-    table = Table(
-        box=box.SIMPLE_HEAD, title="What the files hold", title_justify="left"
-    )
+    table = Table(box=box.SIMPLE_HEAD, title="What the files hold", title_justify="left")
     table.add_column("")
     table.add_column("count", justify="right")
     for name, count in (
@@ -474,16 +464,12 @@ def show_statistics(console: Console, outcomes: Sequence[Outcome]) -> None:
         table.add_row(name, f"{count:,}")
     console.print(table)
     # The count decides, then the name: the order of equals must not depend on who came first.
-    top = sorted(totals.imports.items(), key=lambda item: (-item[1], item[0]))[
-        :MODULES_SHOWN
-    ]
+    top = sorted(totals.imports.items(), key=lambda item: (-item[1], item[0]))[:MODULES_SHOWN]
     text = ", ".join(f"{name} ({count:,})" for name, count in top) or "none"
     console.print(f"Most imported: {text}", markup=False, highlight=False)
 
 
-def show_failures(
-    console: Console, job: Job, root: Path, outcomes: Sequence[Outcome]
-) -> None:
+def show_failures(console: Console, job: Job, root: Path, outcomes: Sequence[Outcome]) -> None:
     failures = [
         (path, outcome.reason)
         for path, outcome in zip(job.paths, outcomes, strict=True)
@@ -492,9 +478,7 @@ def show_failures(
     if not failures:
         console.print("Every file could be read and parsed.")
         return
-    console.print(
-        f"{len(failures)} of {len(outcomes)} files could not be read or parsed:"
-    )
+    console.print(f"{len(failures)} of {len(outcomes)} files could not be read or parsed:")
     for path, reason in failures[:FAILURES_SHOWN]:
         text = printable(f"  {path.relative_to(root)}: {reason}")
         console.print(text, markup=False, highlight=False, soft_wrap=True)
@@ -512,9 +496,7 @@ def differences(job: Job, runs: Sequence[Run]) -> Iterator[str]:
     first, *others = runs
     for other in others:
         pairs = zip(job.paths, first.outcomes, other.outcomes, strict=True)
-        differing = [
-            (path, ours, theirs) for path, ours, theirs in pairs if ours != theirs
-        ]
+        differing = [(path, ours, theirs) for path, ours, theirs in pairs if ours != theirs]
         if differing:
             path, ours, theirs = differing[0]
             yield (
@@ -526,9 +508,7 @@ def differences(job: Job, runs: Sequence[Run]) -> Iterator[str]:
 # --- the program ----------------------------------------------------------------------------------
 
 
-def describe(
-    console: Console, root: Path, found: int, job: Job, *, no_gc: bool
-) -> None:
+def describe(console: Console, root: Path, found: int, job: Job, *, no_gc: bool) -> None:
     interpreter = f"{platform.python_implementation()} {platform.python_version()}"
     build = "with the GIL" if gil_enabled() else "free-threaded"
     console.print(
