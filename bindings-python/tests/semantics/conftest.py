@@ -30,6 +30,7 @@ NOT_YET = {
     "test_a_result_dies_with_the_handle": "an idle worker is not woken to let go of an object",
     "test_a_childs_error_dies_with_its_last_reference": "likewise",
     "test_so_does_one_in_an_exception_group": "likewise",
+    "test_the_results_of_a_gather_die_with_their_last_references": "likewise",
     "test_shows_the_parent_behind_a_child": "call graphs do not cross threads",
     "test_crosses_threads_from_inside_a_child": "likewise",
     "test_readers_and_writers_are_removed": "a cleaned loop keeps its readers and servers",

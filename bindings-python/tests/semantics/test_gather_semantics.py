@@ -667,7 +667,15 @@ class TestCallGraph:
 
 
 class TestMemory:
-    async def test_a_gather_and_its_results_die_with_the_last_reference(self) -> None:
+    async def test_a_gather_dies_with_its_last_reference(self) -> None:
+        with no_gc():
+            outer = threaded_gather(*[value(i) for i in range(4)])
+            await outer
+            dead = weakref.ref(outer)
+            del outer
+            assert await eventually_async(lambda: dead() is None, 1.0)
+
+    async def test_the_results_of_a_gather_die_with_their_last_references(self) -> None:
         class Result:
             pass
 
@@ -675,12 +683,9 @@ class TestMemory:
             return Result()
 
         with no_gc():
-            outer = threaded_gather(*[child() for _ in range(4)])
-            found = await outer
+            found = await threaded_gather(*[child() for _ in range(4)])
             dead = [weakref.ref(result) for result in found]
-            dead_outer = weakref.ref(outer)
-            del found, outer
-            assert await eventually_async(lambda: dead_outer() is None, 1.0)
+            del found
             assert await eventually_async(lambda: all(r() is None for r in dead), 1.0)
 
     async def test_coroutines_and_arguments_are_dropped_when_they_have_ended(self) -> None:
