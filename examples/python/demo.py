@@ -171,9 +171,8 @@ def with_thrasks(job: Job, meter: Meter, *, mode: SchedulingMode) -> list[Outcom
             *(analyse(path, job.readers, meter) for path in job.paths),
             num_threads=job.threads,
             mode=mode,
-            # Not all files at once are in memory. And QUEUE lets a worker whose coroutines all wait
-            # for their files take more of them: unlimited, it would take all that are left while
-            # the other workers parse.
+            # What has been read is parsed before much more is read, so that never all files are in
+            # memory, and no worker gets far ahead of the others with starting.
             max_concurrency=READ_AHEAD * job.threads,
         )
 
