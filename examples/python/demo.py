@@ -523,10 +523,10 @@ def describe(console: Console, root: Path, found: int, job: Job, *, no_gc: bool)
     )
     if no_gc:
         console.print("Cyclic GC: switched off for every contender.")
-    else:
+    elif not gil_enabled():
         console.print(
-            f"Cyclic GC: on for every contender, thresholds {gc.get_threshold()};"
-            " on a free-threaded build each collection stops all threads (--no-gc to compare)."
+            "Cyclic GC: on for every contender, as Python sets it. Each collection stops all"
+            " threads: --no-gc shows what that costs."
         )
     if gil_enabled():
         console.print(

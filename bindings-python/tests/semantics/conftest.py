@@ -27,6 +27,7 @@ contextvars.Context().run(warnings.simplefilter, "error")
 #: mistaken for done.
 NOT_YET = {
     "test_that_keeps_what_it_raised_can_still_be_collected": "native objects are not traversed",
+    "test_that_fails_midway_in_a_gather_just_before_the_loop_ends": "its workers stay leased",
     "test_a_result_dies_with_the_handle": "an idle worker is not woken to let go of an object",
     "test_a_childs_error_dies_with_its_last_reference": "likewise",
     "test_so_does_one_in_an_exception_group": "likewise",

@@ -22,8 +22,10 @@ from thrasks import LoopPool, SchedulingMode, ThreadedTaskGroup, threaded_gather
 from .support import (
     Signal,
     block_until,
+    eventually,
     eventually_async,
     for_ever,
+    idle_workers,
     is_closed,
     value,
     worker_threads,
@@ -275,6 +277,26 @@ class TestScheduler:
         with pytest.raises(kind, match="no idea"):
             await threaded_gather(*coros, num_threads=2, mode=Places(kind))
         assert all(is_closed(each) for each in coros)
+
+    def test_that_fails_midway_in_a_gather_just_before_the_loop_ends(self) -> None:
+        class FailsThird:
+            def __init__(self) -> None:
+                self.calls = 0
+
+            def place(self, loads: Sequence[int]) -> int:
+                del loads
+                self.calls += 1
+                if self.calls == 3:
+                    raise NotNowError
+                return 0
+
+        async def main() -> None:
+            with pytest.raises(NotNowError):
+                threaded_gather(for_ever(), for_ever(), value(1), num_threads=2, mode=FailsThird())
+
+        for _ in range(200):
+            asyncio.run(main())
+            assert eventually(lambda: idle_workers() == len(worker_threads()), 3.0)
 
     async def test_that_keeps_what_it_raised_can_still_be_collected(self) -> None:
         # Scheduler, error, traceback, frame, group, scheduler: a cycle that the collector has to
