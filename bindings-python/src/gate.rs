@@ -34,8 +34,12 @@ impl Gate {
             if job.pass_gate() {
                 match self.team.submit(job.clone()) {
                     Ok(()) => return,
-                    // Told of it, the job leaves the gate, and that lets the next one through.
-                    Err(error) => return job.fail(py, error),
+                    // Its place is free at once, for the next one. Not by way of the job, which would
+                    // come back here: as deep as there are jobs in the line.
+                    Err(error) => {
+                        job.give_up_gate();
+                        job.fail(py, error);
+                    }
                 }
             }
         }

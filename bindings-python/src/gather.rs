@@ -5,12 +5,18 @@ use std::sync::{
     atomic::{AtomicU8, Ordering},
 };
 
-use pyo3::{exceptions::asyncio::CancelledError, intern, prelude::*, types::PyList};
+use pyo3::{
+    intern,
+    prelude::*,
+    types::{PyList, PyWeakrefMethods, PyWeakrefReference},
+};
 use thrasks_gather::Slots;
 
 use crate::{
     home::{Delivery, Home},
-    job::{Job, Outcome, Place, Spec},
+    imports,
+    job::{self, Job, Place, Spec},
+    outcome::Outcome,
     pool::Workers,
     submission::Submission,
     sync::lock,
@@ -24,6 +30,11 @@ pub(crate) struct GatherPlace {
 }
 
 impl GatherPlace {
+    /// The task that called `threaded_gather`.
+    pub(crate) fn caller<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        self.gather.task.as_ref()?.bind(py).upgrade()
+    }
+
     /// Puts the outcome into its slot, on whichever thread it came about, and tells the caller's
     /// loop if it is the last one, or the first failure.
     pub(crate) fn put(&self, py: Python<'_>, outcome: Outcome) {
@@ -39,6 +50,10 @@ impl GatherPlace {
             lock(&gather.failures).push(outcome.clone_ref(py));
         }
         let last = gather.slots.fill(self.index, outcome);
+        if last {
+            // From here: the caller's loop may be over before it has a look.
+            gather.release();
+        }
         if last || worst_so_far {
             gather.home.send(py, gather.clone());
         }
@@ -55,6 +70,8 @@ struct Gather {
     /// then an exception comes before it.
     failures: Mutex<Vec<Outcome>>,
     home: Arc<Home>,
+    /// A weak reference to the task that called, if a task did.
+    task: Option<Py<PyWeakrefReference>>,
     /// Whom to tell: an object with the methods `_failed(error)` and `_ended(outcomes)`.
     caller: Mutex<Option<Py<PyAny>>>,
     /// The lease, until the last job has ended; `None` on a pool of the caller's.
@@ -69,7 +86,6 @@ impl Delivery for Gather {
             self.tell(py, caller, intern!(py, "_failed"), |py| failure.into_exception(py));
         }
         if self.slots.left() == 0 {
-            self.release();
             // Both the last outcome and a failure may have sent this here: the first that comes
             // takes the caller.
             let caller = lock(&self.caller).take();
@@ -89,13 +105,11 @@ impl Delivery for Gather {
     fn discard(self: Arc<Self>, _py: Python<'_>) {
         let caller = lock(&self.caller).take();
         drop(caller);
-        if self.slots.left() == 0 {
-            self.release();
-        }
     }
 }
 
 impl Gather {
+    /// Gives the workers back, which nothing runs on any more.
     fn release(&self) {
         let leased = lock(&self.leased).take();
         if let Some(team) = leased {
@@ -118,27 +132,6 @@ impl Gather {
     }
 }
 
-impl Outcome {
-    fn clone_ref(&self, py: Python<'_>) -> Self {
-        match self {
-            Self::Value(value) => Self::Value(value.clone_ref(py)),
-            Self::Error(error) => Self::Error(error.clone_ref(py)),
-            Self::Cancelled(message) => {
-                Self::Cancelled(message.as_ref().map(|message| message.clone_ref(py)))
-            }
-        }
-    }
-
-    /// The exception that it is.
-    fn into_exception(self, py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-        match self {
-            Self::Error(error) => Ok(error.into_bound(py)),
-            Self::Cancelled(Some(message)) => py.get_type::<CancelledError>().call1((message,)),
-            Self::Cancelled(None) | Self::Value(_) => py.get_type::<CancelledError>().call0(),
-        }
-    }
-}
-
 /// The jobs of one call of `threaded_gather`, as the caller's loop sees them.
 #[pyclass(frozen, module = "thrasks._thrasks", name = "_Gather")]
 pub(crate) struct GatherJobs {
@@ -148,8 +141,11 @@ pub(crate) struct GatherJobs {
 #[pymethods]
 impl GatherJobs {
     /// Sends coroutines off to the workers. `caller._failed(error)` is called for the first that is
-    /// cancelled and for the first that raises an exception (never with `return_exceptions`), and `caller._ended(outcomes)`, once, when
-    /// the last has ended, with the results and exceptions in the order of the coroutines.
+    /// cancelled and for the first that raises an exception (never with `return_exceptions`), and
+    /// `caller._ended(outcomes)`, once, when the last has ended, with the results and exceptions in
+    /// the order of the coroutines.
+    ///
+    /// Where this fails, those that have not started are closed, and those that have are cancelled.
     #[new]
     fn new(
         coroutines: &Bound<'_, PyList>,
@@ -164,21 +160,28 @@ impl GatherJobs {
         let home = Home::of(event_loop)?;
         let team = workers.get().team().clone();
         let submission = Submission::new(team.clone(), max_concurrency);
+        let task = imports::current_task(py)?.call1((event_loop,))?;
+        let task = (!task.is_none()).then(|| PyWeakrefReference::new(&task)).transpose()?;
         let gather = Arc::new(Gather {
             slots: Slots::new(coroutines.len()),
             return_exceptions,
             worst: AtomicU8::new(0),
             failures: Mutex::new(Vec::new()),
             home: home.clone(),
+            task: task.map(Bound::unbind),
             caller: Mutex::new(Some(caller)),
             leased: Mutex::new(private.then_some(team)),
         });
-        let mut jobs = Vec::with_capacity(coroutines.len());
-        for (index, coroutine) in coroutines.iter().enumerate() {
-            let spec = Spec::new(py, &coroutine, None, None)?;
-            let place = Place::Gather(GatherPlace { gather: gather.clone(), index });
-            jobs.push(Job::new(spec, None, home.clone(), place, submission.gate().cloned(), None));
-        }
+        let jobs = coroutines
+            .iter()
+            .enumerate()
+            .map(|(index, coroutine)| {
+                let spec = Spec::new(py, &coroutine, None, None)?;
+                let place = Place::Gather(GatherPlace { gather: gather.clone(), index });
+                Ok(Job::new(spec, home.clone(), place, submission.gate().cloned(), None))
+            })
+            .collect::<PyResult<Vec<_>>>()
+            .inspect_err(|_| coroutines.iter().for_each(|coroutine| job::close(&coroutine)))?;
         let sent = submission.submit_batch(py, &jobs);
         let this = Self { jobs };
         if let Err(error) = sent {

@@ -1,15 +1,19 @@
 //! The native half of a handle: what `create_task` and `run` return.
 
-use std::sync::{Arc, Mutex, atomic::Ordering};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use pyo3::{intern, prelude::*};
 use thrasks_group::Ticket;
 
 use crate::{
-    group::GroupBase,
     home::Delivery as _,
     imports,
-    job::{Cancel, Job, Outcome},
+    job::{Cancel, Job},
+    members::Members,
+    outcome::Outcome,
     sync::lock,
 };
 
@@ -19,41 +23,90 @@ pub(crate) struct HandlePlace(Mutex<Option<Settling>>);
 
 struct Settling {
     handle: Py<PyAny>,
+    job: Py<JobRef>,
     /// The group that waits for it.
-    group: Option<(Py<GroupBase>, Ticket)>,
+    group: Option<(Arc<Members>, Ticket)>,
+    /// Tasks of other loops that await the handle.
+    awaiters: Vec<Py<PyAny>>,
 }
 
 impl HandlePlace {
-    /// Tells whom the outcome is for. Until it is delivered, the job keeps both alive.
-    pub(crate) fn fill(&self, handle: Py<PyAny>, group: Option<(Py<GroupBase>, Ticket)>) {
-        *lock(&self.0) = Some(Settling { handle, group });
+    /// Tells whom the outcome is for. Until it is delivered, the job keeps the handle alive.
+    pub(crate) fn fill(&self, handle: Py<PyAny>, job: Py<JobRef>) {
+        *lock(&self.0) = Some(Settling { handle, job, group: None, awaiters: Vec::new() });
     }
 
-    /// Takes that back.
-    pub(crate) fn clear(&self) -> Option<Ticket> {
+    /// Tells which group waits for the handle. Where that has aborted meanwhile, the outcome may
+    /// have been delivered already: then the job leaves the group here.
+    pub(crate) fn join(&self, py: Python<'_>, group: &Arc<Members>, ticket: Ticket) {
+        let mut place = lock(&self.0);
+        if let Some(settling) = &mut *place {
+            settling.group = Some((group.clone(), ticket));
+        } else {
+            drop(place);
+            group.leave(py, ticket);
+        }
+    }
+
+    /// Takes that back: the job has no handle any more.
+    pub(crate) fn clear(&self) -> Option<(Arc<Members>, Ticket)> {
         let settling = lock(&self.0).take();
-        settling.and_then(|settling| settling.group).map(|(_, ticket)| ticket)
+        settling.and_then(|settling| {
+            settling.job.get().let_go();
+            settling.group
+        })
+    }
+
+    /// The name that the task was given, if it was given one.
+    pub(crate) fn name(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        lock(&self.0).as_ref().and_then(|settling| settling.job.get().given_name(py))
+    }
+
+    /// Cancellation was asked for once more.
+    pub(crate) fn count_request(&self) {
+        if let Some(settling) = &*lock(&self.0) {
+            settling.job.get().cancel_requests.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Whoever awaits the task: in a group its parent, which does so by way of the group, otherwise
+    /// the handle; and tasks of other loops.
+    pub(crate) fn awaiters<'py>(&self, py: Python<'py>) -> Vec<Bound<'py, PyAny>> {
+        let (mut awaiters, group) = {
+            let place = lock(&self.0);
+            let Some(settling) = &*place else { return Vec::new() };
+            let mut awaiters: Vec<_> =
+                settling.awaiters.iter().map(|task| task.bind(py).clone()).collect();
+            if settling.group.is_none() {
+                awaiters.push(settling.handle.bind(py).clone());
+            }
+            (awaiters, settling.group.as_ref().map(|(group, _)| group.clone()))
+        };
+        awaiters.extend(group.and_then(|group| group.parent(py)));
+        awaiters
     }
 
     /// Delivers an outcome, on the loop of the handle.
     pub(crate) fn settle(&self, py: Python<'_>, outcome: Outcome) {
-        let Some(Settling { handle, group }) = lock(&self.0).take() else { return };
+        let Some(Settling { handle, job, group, awaiters }) = lock(&self.0).take() else { return };
+        job.get().let_go();
+        drop((job, awaiters));
         let error = match &outcome {
             Outcome::Error(error) => Some(error.clone_ref(py)),
             _ => None,
         };
-        let settled = settle(handle.bind(py), outcome, group.is_some());
+        let parent = group.as_ref().and_then(|(group, _)| group.parent(py));
+        let in_group = group.as_ref().is_some_and(|(group, _)| group.is_there(py));
+        let settled = settle(handle.bind(py), outcome, parent.as_ref(), in_group);
+        drop(parent);
         drop_handle_first(py, handle, group, settled, error);
     }
 
     /// The loop of the handle is closed: lets go of it.
     pub(crate) fn abandon(&self, py: Python<'_>) {
-        let settling = lock(&self.0).take();
-        if let Some((group, ticket)) = settling.and_then(|settling| settling.group) {
-            group.get().forget(ticket);
-            drop(group);
+        if let Some((group, ticket)) = self.clear() {
+            group.leave(py, ticket);
         }
-        let _ = py;
     }
 }
 
@@ -62,7 +115,7 @@ impl HandlePlace {
 fn drop_handle_first(
     py: Python<'_>,
     handle: Py<PyAny>,
-    group: Option<(Py<GroupBase>, Ticket)>,
+    group: Option<(Arc<Members>, Ticket)>,
     settled: PyResult<()>,
     error: Option<Py<PyAny>>,
 ) {
@@ -77,17 +130,24 @@ fn drop_handle_first(
     {
         error.write_unraisable(py, Some(handle.bind(py)));
     }
-    if let Some((group, ticket)) = group
-        && let Err(error) = GroupBase::child_ended(group.bind(py), ticket, handle, error)
-    {
-        error.write_unraisable(py, Some(group.bind(py)));
+    if let Some((group, ticket)) = group {
+        group.child_ended(py, ticket, handle, error);
     }
 }
 
 /// Makes a handle done. Its own methods for this refuse, as a task's do; the base class's do it.
-fn settle(handle: &Bound<'_, PyAny>, outcome: Outcome, in_group: bool) -> PyResult<()> {
+/// `parent`: the task that entered its group, if that is there; `in_group`: whether the group is.
+fn settle(
+    handle: &Bound<'_, PyAny>,
+    outcome: Outcome,
+    parent: Option<&Bound<'_, PyAny>>,
+    in_group: bool,
+) -> PyResult<()> {
     let py = handle.py();
     let future = imports::future(py)?;
+    if let Some(parent) = parent {
+        imports::set_awaited_by(handle, parent, false)?;
+    }
     match outcome {
         Outcome::Value(value) => {
             future.call_method1(intern!(py, "set_result"), (handle, value))?;
@@ -108,14 +168,54 @@ fn settle(handle: &Bound<'_, PyAny>, outcome: Outcome, in_group: bool) -> PyResu
 }
 
 /// A job as its handle sees it.
+///
+/// A handle outlives its job, which knows the caller's loop and the workers: it is let go of with
+/// the outcome, so that what is left here refers to nothing.
 #[pyclass(frozen, module = "thrasks._thrasks", name = "_Job")]
 pub(crate) struct JobRef {
-    job: Arc<Job>,
+    job: Mutex<Option<Arc<Job>>>,
+    /// The name that it was given, if it was given one.
+    name: Mutex<Option<Py<PyAny>>>,
+    /// How often cancellation was asked for: what `cancelling()` says.
+    cancel_requests: AtomicUsize,
 }
 
 impl JobRef {
-    pub(crate) fn new(job: Arc<Job>) -> Self {
-        Self { job }
+    fn new(job: Arc<Job>, name: Option<Py<PyAny>>) -> Self {
+        Self {
+            job: Mutex::new(Some(job)),
+            name: Mutex::new(name),
+            cancel_requests: AtomicUsize::new(0),
+        }
+    }
+
+    /// Makes the handle of a job: a future of this loop.
+    pub(crate) fn make_handle<'py>(
+        py: Python<'py>,
+        job: &Arc<Job>,
+        name: Option<Bound<'py, PyAny>>,
+        event_loop: &Bound<'py, PyAny>,
+    ) -> PyResult<(Bound<'py, PyAny>, Py<Self>)> {
+        let reference = Bound::new(py, Self::new(job.clone(), name.map(Bound::unbind)))?;
+        let handle = imports::handle_type(py)?.call1((&reference, event_loop))?;
+        Ok((handle, reference.unbind()))
+    }
+
+    fn job(&self) -> Option<Arc<Job>> {
+        lock(&self.job).clone()
+    }
+
+    fn let_go(&self) {
+        let job = lock(&self.job).take();
+        drop(job);
+    }
+
+    fn given_name(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        lock(&self.name).as_ref().map(|name| name.clone_ref(py))
+    }
+
+    fn task<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        self.job().and_then(|job| job.task(py))
     }
 }
 
@@ -124,11 +224,12 @@ impl JobRef {
     /// Asks the job to end. Returns whether it can be asked: it cannot once it has ended.
     #[pyo3(signature = (msg=None))]
     fn cancel(&self, py: Python<'_>, msg: Option<Py<PyAny>>) -> bool {
-        match self.job.cancel(py, msg) {
+        let Some(job) = self.job() else { return false };
+        match job.cancel(py, msg) {
             Cancel::Unstarted => {
-                if self.job.home().is_here(py) {
+                if job.home().is_here(py) {
                     // At once; what is on its way to the loop for it then finds nothing.
-                    self.job.clone().deliver(py);
+                    job.deliver(py);
                 }
                 true
             }
@@ -139,62 +240,98 @@ impl JobRef {
 
     /// How often it was asked to end.
     fn cancelling(&self) -> usize {
-        self.job.cancel_requests().load(Ordering::Relaxed)
+        self.cancel_requests.load(Ordering::Relaxed)
     }
 
     /// Takes one such request back, in the count. Returns the new count.
     fn uncancel(&self) -> usize {
         let lower = |count: usize| count.checked_sub(1);
-        let requests = self.job.cancel_requests();
-        requests
+        self.cancel_requests
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, lower)
             .map_or(0, |count| count - 1)
     }
 
     /// The task on the worker, while that runs and has suspended.
-    fn task<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
-        self.job.task(py)
+    #[pyo3(name = "task")]
+    fn suspended_task<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        self.task(py)
     }
 
     /// The coroutine, until the job has ended.
     fn coroutine(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
-        if let Some(coroutine) = self.job.spec(|spec| spec.coroutine.clone_ref(py)) {
+        let Some(job) = self.job() else { return Ok(None) };
+        if let Some(coroutine) = job.spec(|spec| spec.coroutine.clone_ref(py)) {
             return Ok(Some(coroutine));
         }
-        let task = self.job.task(py);
+        let task = job.task(py);
         task.map(|task| Ok(task.call_method0(intern!(py, "get_coro"))?.unbind())).transpose()
     }
 
     /// The context that it runs in, until it has ended.
     fn context(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
-        if let Some(context) = self.job.spec(|spec| spec.context.clone_ref(py)) {
+        let Some(job) = self.job() else { return Ok(None) };
+        if let Some(context) = job.spec(|spec| spec.context.clone_ref(py)) {
             return Ok(Some(context));
         }
         // Before 3.12 a task does not tell its context.
-        let task = self.job.task(py).filter(|_| py.version_info() >= (3, 12));
+        let task = job.task(py).filter(|_| py.version_info() >= (3, 12));
         task.map(|task| Ok(task.call_method0(intern!(py, "get_context"))?.unbind())).transpose()
     }
 
     /// The name of the task: that of the task on the worker while that has suspended, otherwise the
     /// one that it was given, if it was.
     fn name(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
-        match self.job.task(py) {
+        match self.task(py) {
             Some(task) => Ok(Some(task.call_method0(intern!(py, "get_name"))?.unbind())),
-            None => Ok(self.job.name(py)),
+            None => Ok(self.given_name(py)),
         }
     }
 
     /// Gives the task another name.
     fn rename(&self, py: Python<'_>, name: Py<PyAny>) -> PyResult<()> {
-        if let Some(task) = self.job.task(py) {
+        if let Some(task) = self.task(py) {
             task.call_method1(intern!(py, "set_name"), (&name,))?;
         }
-        self.job.rename(name);
+        let old = lock(&self.name).replace(name);
+        drop(old);
         Ok(())
+    }
+
+    /// Whether the code that asks is that of the task.
+    fn is_current(&self, py: Python<'_>) -> PyResult<bool> {
+        self.job().map_or(Ok(false), |job| job.is_current(py))
     }
 
     /// The name of the worker that runs it, while one does.
     fn worker(&self) -> Option<String> {
-        self.job.worker().map(|worker| worker.handle().name().to_owned())
+        let worker = self.job().and_then(|job| job.worker());
+        worker.map(|worker| worker.handle().name().to_owned())
+    }
+
+    /// A task of another loop awaits the handle: it shows in call graphs.
+    fn add_awaiter(&self, task: &Bound<'_, PyAny>) -> PyResult<()> {
+        let Some(job) = self.job() else { return Ok(()) };
+        if let Some(HandlePlace(place)) = job.handle_place()
+            && let Some(settling) = &mut *lock(place)
+        {
+            settling.awaiters.push(task.clone().unbind());
+        }
+        // A job that starts right now draws the edges of all that it finds; twice is once.
+        job.awaited_by(task, true)
+    }
+
+    /// It awaits it no more.
+    fn remove_awaiter(&self, task: &Bound<'_, PyAny>) -> PyResult<()> {
+        let Some(job) = self.job() else { return Ok(()) };
+        if let Some(HandlePlace(place)) = job.handle_place() {
+            let mut place = lock(place);
+            let found = place.as_mut().and_then(|settling| {
+                let index = settling.awaiters.iter().position(|known| known.is(task))?;
+                Some(settling.awaiters.swap_remove(index))
+            });
+            drop(place);
+            drop(found);
+        }
+        job.awaited_by(task, false)
     }
 }

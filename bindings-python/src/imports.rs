@@ -23,20 +23,46 @@ imported! {
     running_loop: "asyncio", "_get_running_loop";
     /// `asyncio.iscoroutine`.
     iscoroutine: "asyncio", "iscoroutine";
+    /// `asyncio.future_add_to_awaited_by`, since 3.14.
+    add_to_awaited_by: "asyncio", "future_add_to_awaited_by";
+    /// `asyncio.future_discard_from_awaited_by`, since 3.14.
+    discard_from_awaited_by: "asyncio", "future_discard_from_awaited_by";
+    /// `contextvars.Context`.
+    context: "contextvars", "Context";
     /// `contextvars.copy_context`.
     copy_context: "contextvars", "copy_context";
+    /// Refuses keywords that a task does not take.
+    check_keywords: "thrasks._handles", "check_keywords";
     /// The Python class of the handles.
     handle_type: "thrasks._handles", "ThreadedTask";
     /// The Python half of a loop thread.
     run_worker: "thrasks._workers", "run";
     /// Puts a loop back into the state in which it was made.
-    clean_loop: "thrasks._workers", "clean";
+    clean_loop: "thrasks._cleaning", "clean";
     /// Makes a loop behave as the caller's loop does.
     configure_loop: "thrasks._workers", "configure";
+    /// Says which task of a loop runs, and returns which did; since 3.12.
+    swap_current_task: "asyncio.tasks", "_swap_current_task";
     /// The enum of the scheduling modes.
     scheduling_mode: "thrasks._modes", "SchedulingMode";
     /// Starts a Python thread.
     start_thread: "thrasks._workers", "start_thread";
+}
+
+/// Notes that a future or task of asyncio is awaited by another, or no more: the edges of call
+/// graphs. Only for what asyncio knows of: its own classes and their subclasses.
+pub(crate) fn set_awaited_by(
+    future: &Bound<'_, PyAny>,
+    by: &Bound<'_, PyAny>,
+    awaited: bool,
+) -> PyResult<()> {
+    let py = future.py();
+    // Before that there are no call graphs.
+    if py.version_info() >= (3, 14) {
+        let set = if awaited { add_to_awaited_by(py)? } else { discard_from_awaited_by(py)? };
+        set.call1((future, by))?;
+    }
+    Ok(())
 }
 
 /// Whether `asyncio.Task` takes `eager_start`.

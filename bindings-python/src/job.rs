@@ -2,14 +2,14 @@
 
 use std::sync::{
     Arc, Mutex,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+    atomic::{AtomicBool, Ordering},
 };
 
 use pyo3::{
     exceptions::{PyRuntimeError, PyTypeError},
     intern,
     prelude::*,
-    types::PyDict,
+    types::{PyDict, PyString},
 };
 use thrasks_group::Ticket;
 
@@ -20,7 +20,9 @@ use crate::{
     home::{Delivery, Home},
     imports,
     orders::Order,
-    sync::lock,
+    outcome::Outcome,
+    pins::Pin,
+    sync::{in_drop, lock},
     team::Team,
     worker::Worker,
 };
@@ -32,6 +34,8 @@ pub(crate) struct Spec {
     pub(crate) context: Py<PyAny>,
     /// Further keywords for `asyncio.Task`.
     pub(crate) keywords: Option<Py<PyDict>>,
+    /// The context may be that of other tasks, too.
+    pub(crate) shares_context: bool,
 }
 
 impl Spec {
@@ -42,29 +46,28 @@ impl Spec {
         context: Option<&Bound<'_, PyAny>>,
         keywords: Option<Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
-        let context = match context {
+        let (context, shares_context) = match context {
+            Some(context) if !context.is_instance(imports::context(py)?)? => {
+                return Err(PyTypeError::new_err(format!(
+                    "context must be a contextvars.Context, got {}",
+                    imports::repr(context)
+                )));
+            }
             // The calling task is in its own context right now, and on another thread than the new
             // one will be.
             Some(context) if imports::is_own_context(context)? => {
-                context.call_method0(intern!(py, "copy"))?
+                (context.call_method0(intern!(py, "copy"))?, false)
             }
-            Some(context) => context.clone(),
-            None => imports::copy_context(py)?.call0()?,
+            Some(context) => (context.clone(), true),
+            None => (imports::copy_context(py)?.call0()?, false),
         };
         Ok(Self {
             coroutine: coroutine.clone().unbind(),
             context: context.unbind(),
             keywords: keywords.map(Bound::unbind),
+            shares_context,
         })
     }
-}
-
-/// How a task ended.
-pub(crate) enum Outcome {
-    Value(Py<PyAny>),
-    Error(Py<PyAny>),
-    /// Cancelled, with the message of the cancellation.
-    Cancelled(Option<Py<PyAny>>),
 }
 
 /// Where an outcome goes.
@@ -87,20 +90,16 @@ pub(crate) enum Place {
 /// takes the lock first, worker or canceller; all the others by the worker.
 pub(crate) struct Job {
     state: Mutex<State>,
-    /// The name that it was given, if it was given one.
-    name: Mutex<Option<Py<PyAny>>>,
     home: Arc<Home>,
     place: Place,
     /// What bounds how many jobs of its group run at once, if anything does.
     gate: Option<Arc<Gate>>,
-    /// The worker it has to run on, if that matters.
-    pinned: Option<usize>,
+    /// The worker it has to run on, if that matters, until it has ended.
+    pin: Mutex<Option<Pin>>,
     /// Whether it counts at the gate. Whoever swaps it to false tells the gate.
     at_gate: AtomicBool,
     /// Where it is listed while it is under way, if its team keeps a list.
     listed: Mutex<Option<(Arc<Team>, Ticket)>>,
-    /// How often cancellation was asked for: what `cancelling()` says.
-    cancel_requests: AtomicUsize,
 }
 
 enum State {
@@ -127,22 +126,19 @@ pub(crate) enum Cancel {
 impl Job {
     pub(crate) fn new(
         spec: Spec,
-        name: Option<Py<PyAny>>,
         home: Arc<Home>,
         place: Place,
         gate: Option<Arc<Gate>>,
-        pinned: Option<usize>,
+        pin: Option<Pin>,
     ) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State::Waiting(spec)),
-            name: Mutex::new(name),
             home,
             place,
             gate,
-            pinned,
+            pin: Mutex::new(pin),
             at_gate: AtomicBool::new(false),
             listed: Mutex::new(None),
-            cancel_requests: AtomicUsize::new(0),
         })
     }
 
@@ -150,8 +146,14 @@ impl Job {
         &self.home
     }
 
+    /// The worker it has to run on, if that matters.
     pub(crate) fn pinned(&self) -> Option<usize> {
-        self.pinned
+        lock(&self.pin).as_ref().map(Pin::worker)
+    }
+
+    fn unpin(&self) {
+        let pin = lock(&self.pin).take();
+        drop(pin);
     }
 
     /// Where the outcome goes, of a job that has a handle.
@@ -160,10 +162,6 @@ impl Job {
             Place::Handle(place) => Some(place),
             Place::Gather(_) => None,
         }
-    }
-
-    pub(crate) fn cancel_requests(&self) -> &AtomicUsize {
-        &self.cancel_requests
     }
 
     /// Starts the job on this worker's loop, whose thread this is. Returns whether it has ended (or
@@ -182,9 +180,10 @@ impl Job {
             worker.finish();
             return true;
         };
-        let started = worker.make_task(py, &spec, self.name(py), &self.home.settings);
+        let name = self.handle_place().and_then(|place| place.name(py));
+        let started = worker.make_task(py, &spec, name, &self.home.settings);
         if started.is_err() {
-            close_coroutine(py, &spec);
+            close(spec.coroutine.bind(py));
         }
         drop(spec);
         match started {
@@ -196,6 +195,7 @@ impl Job {
             }
             Ok(task) => {
                 if let Ok(Some(outcome)) = Outcome::of(&task) {
+                    outcome.note_origin(&task, worker.handle().name());
                     drop(task);
                     self.end(py, worker, outcome);
                     return true;
@@ -207,10 +207,31 @@ impl Job {
                     .and_then(|watch| task.call_method1(intern!(py, "add_done_callback"), (watch,)))
                 {
                     self.end(py, worker, Outcome::Error(error.into_value(py).into_any()));
+                } else if let Err(error) = self.draw_edges(&task, true) {
+                    error.write_unraisable(py, Some(&task));
                 }
                 false
             }
         }
+    }
+
+    /// Draws, or takes away, the edges of the call graph from the task to whoever awaits it. A task
+    /// that never suspends has none: as asyncio's eager ones.
+    fn draw_edges(&self, task: &Bound<'_, PyAny>, awaited: bool) -> PyResult<()> {
+        let py = task.py();
+        match &self.place {
+            Place::Gather(place) => {
+                if let Some(caller) = place.caller(py) {
+                    imports::set_awaited_by(task, &caller, awaited)?;
+                }
+            }
+            Place::Handle(place) => {
+                for by in place.awaiters(py) {
+                    imports::set_awaited_by(task, &by, awaited)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The job has ended on this worker.
@@ -233,7 +254,7 @@ impl Job {
             }
         };
         if let State::Waiting(spec) = old {
-            close_coroutine(py, &spec);
+            close(spec.coroutine.bind(py));
         }
         self.deliver_outcome(py, Outcome::Error(error.into_value(py).into_any()));
     }
@@ -247,6 +268,11 @@ impl Job {
         self.at_gate.store(true, Ordering::SeqCst);
         let waits = matches!(*lock(&self.state), State::Waiting(_));
         waits || !self.at_gate.swap(false, Ordering::SeqCst)
+    }
+
+    /// The job counts at the gate no more, without the gate being told.
+    pub(crate) fn give_up_gate(&self) {
+        self.at_gate.store(false, Ordering::SeqCst);
     }
 
     /// The batch that the job was in has failed: it ends as well, started or not.
@@ -276,9 +302,10 @@ impl Job {
     /// delivered.
     pub(crate) fn withdraw(&self, py: Python<'_>) {
         let old = std::mem::replace(&mut *lock(&self.state), State::Ended(None));
+        self.unpin();
         self.strike(py);
         if let State::Waiting(spec) = old {
-            close_coroutine(py, &spec);
+            close(spec.coroutine.bind(py));
         }
     }
 
@@ -288,6 +315,7 @@ impl Job {
         {
             gate.leave(py);
         }
+        self.unpin();
         self.strike(py);
         match &self.place {
             Place::Gather(place) => place.put(py, outcome),
@@ -319,15 +347,15 @@ impl Job {
         };
         match found {
             Found::Waiting(waiting) => {
-                self.cancel_requests.fetch_add(1, Ordering::Relaxed);
+                self.count_request();
                 if let State::Waiting(spec) = waiting {
-                    close_coroutine(py, &spec);
+                    close(spec.coroutine.bind(py));
                 }
                 self.deliver_outcome(py, Outcome::Cancelled(message));
                 Cancel::Unstarted
             }
             Found::On(worker) => {
-                self.cancel_requests.fetch_add(1, Ordering::Relaxed);
+                self.count_request();
                 // A loop that has ended has cancelled what ran on it.
                 let _ = worker.handle().post(Order::Cancel(self.clone(), message));
                 Cancel::Requested
@@ -336,12 +364,20 @@ impl Job {
         }
     }
 
-    /// Passes a cancellation on to the task. On the worker's thread.
-    pub(crate) fn cancel_task(&self, py: Python<'_>, message: Option<Py<PyAny>>) -> PyResult<()> {
-        if let Some(task) = self.task(py) {
-            task.call_method1(intern!(py, "cancel"), (message,))?;
+    fn count_request(&self) {
+        if let Some(place) = self.handle_place() {
+            place.count_request();
         }
-        Ok(())
+    }
+
+    /// Passes a cancellation on to the task. On the worker's thread.
+    pub(crate) fn cancel_task(&self, py: Python<'_>, message: Option<Py<PyAny>>) {
+        if let Some(task) = self.task(py)
+            // What the task waits for is asked to end, which may be of any class.
+            && let Err(error) = task.call_method1(intern!(py, "cancel"), (message,))
+        {
+            error.write_unraisable(py, Some(&task));
+        }
     }
 
     /// The task, while it runs and has suspended.
@@ -352,6 +388,23 @@ impl Job {
         }
     }
 
+    /// Its task, if it runs, is or is no more awaited by another task.
+    pub(crate) fn awaited_by(&self, by: &Bound<'_, PyAny>, awaited: bool) -> PyResult<()> {
+        self.task(by.py()).map_or(Ok(()), |task| imports::set_awaited_by(&task, by, awaited))
+    }
+
+    /// Whether the code that asks is that of its task.
+    pub(crate) fn is_current(&self, py: Python<'_>) -> PyResult<bool> {
+        let task = match &*lock(&self.state) {
+            // Nothing but the task's first step runs on a worker that starts a task.
+            State::Starting(worker) => return Ok(worker.handle().is_this_thread()),
+            State::Running { task, .. } => task.bind(py).clone(),
+            _ => return Ok(false),
+        };
+        let running = imports::get_running_loop(py)?.is_some();
+        Ok(running && imports::current_task(py)?.call0()?.is(&task))
+    }
+
     /// A part of what the job is made of, while it waits.
     pub(crate) fn spec<R>(&self, read: impl FnOnce(&Spec) -> R) -> Option<R> {
         match &*lock(&self.state) {
@@ -360,18 +413,7 @@ impl Job {
         }
     }
 
-    /// The name that the task was given, if it was given one.
-    pub(crate) fn name(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        lock(&self.name).as_ref().map(|name| name.clone_ref(py))
-    }
-
-    /// Gives the task another name. One that runs already is to be told as well.
-    pub(crate) fn rename(&self, name: Py<PyAny>) {
-        let old = lock(&self.name).replace(name);
-        drop(old);
-    }
-
-    /// The name of the worker that runs it.
+    /// The worker that runs it.
     pub(crate) fn worker(&self) -> Option<Arc<Worker>> {
         match &*lock(&self.state) {
             State::Starting(worker) | State::Running { worker, .. } => Some(worker.clone()),
@@ -403,28 +445,6 @@ impl Delivery for Job {
     }
 }
 
-impl Outcome {
-    /// The outcome of a task, if that has ended.
-    fn of(task: &Bound<'_, PyAny>) -> PyResult<Option<Self>> {
-        let py = task.py();
-        if !task.call_method0(intern!(py, "done"))?.is_truthy()? {
-            return Ok(None);
-        }
-        if task.call_method0(intern!(py, "cancelled"))?.is_truthy()? {
-            // The message is in the error that the task keeps, if anywhere.
-            let error = task.call_method0(intern!(py, "_make_cancelled_error"))?;
-            let message = error.getattr(intern!(py, "args"))?.get_item(0).ok();
-            return Ok(Some(Self::Cancelled(message.map(Bound::unbind))));
-        }
-        // Also marks the exception as retrieved: it is the handle's from now on.
-        let error = task.call_method0(intern!(py, "exception"))?;
-        if !error.is_none() {
-            return Ok(Some(Self::Error(error.unbind())));
-        }
-        Ok(Some(Self::Value(task.call_method0(intern!(py, "result"))?.unbind())))
-    }
-}
-
 /// The done callback of a task that suspended.
 #[pyclass(frozen, module = "thrasks._thrasks", name = "_Watch")]
 struct Watch {
@@ -436,6 +456,8 @@ struct Watch {
 impl Watch {
     fn __call__(&self, task: &Bound<'_, PyAny>) -> PyResult<()> {
         if let Some(outcome) = Outcome::of(task)? {
+            self.job.draw_edges(task, false)?;
+            outcome.note_origin(task, self.worker.handle().name());
             self.job.end(task.py(), &self.worker, outcome);
         }
         Ok(())
@@ -459,7 +481,7 @@ impl Sent {
 impl Drop for Sent {
     fn drop(&mut self) {
         if let Some(job) = self.0.take() {
-            Python::attach(|py| {
+            in_drop(|py| {
                 job.fail(py, PyRuntimeError::new_err("the worker's event loop has ended"));
             });
         }
@@ -467,9 +489,10 @@ impl Drop for Sent {
 }
 
 /// Closes a coroutine that will not run, so that it does not complain that it never did.
-pub(crate) fn close_coroutine(py: Python<'_>, spec: &Spec) {
-    if let Err(error) = spec.coroutine.call_method0(py, intern!(py, "close")) {
-        error.write_unraisable(py, Some(spec.coroutine.bind(py)));
+pub(crate) fn close(coroutine: &Bound<'_, PyAny>) {
+    let py = coroutine.py();
+    if let Err(error) = coroutine.call_method0(intern!(py, "close")) {
+        error.write_unraisable(py, Some(coroutine));
     }
 }
 
@@ -482,4 +505,28 @@ pub(crate) fn check_coroutine(coroutine: &Bound<'_, PyAny>) -> PyResult<()> {
         return Ok(());
     }
     Err(PyTypeError::new_err(format!("a coroutine was expected, got {}", imports::repr(coroutine))))
+}
+
+/// Does something with a coroutine that is closed where it fails.
+pub(crate) fn closing<T>(
+    coroutine: &Bound<'_, PyAny>,
+    make: impl FnOnce() -> PyResult<T>,
+) -> PyResult<T> {
+    make().inspect_err(|_| close(coroutine))
+}
+
+/// Refuses keywords that `asyncio.Task` does not take, and makes a name of what was given for one:
+/// here, at the call, and not on the worker.
+pub(crate) fn check_arguments<'py>(
+    name: Option<Bound<'py, PyAny>>,
+    keywords: Option<&Bound<'py, PyDict>>,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    if let Some(keywords) = keywords {
+        imports::check_keywords(keywords.py())?.call1((keywords,))?;
+    }
+    let Some(name) = name else { return Ok(None) };
+    if name.is_exact_instance_of::<PyString>() {
+        return Ok(Some(name));
+    }
+    Ok(Some(name.str()?.into_any()))
 }

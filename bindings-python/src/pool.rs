@@ -10,7 +10,6 @@ use pyo3::{prelude::*, types::PyList};
 use crate::{
     handle::{HandlePlace, JobRef},
     home::Home,
-    imports,
     job::{self, Job, Place, Spec},
     schedulers::Mode,
     submission::Submission,
@@ -61,14 +60,16 @@ impl Workers {
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = coro.py();
         job::check_coroutine(coro)?;
-        let spec = Spec::new(py, coro, context, None)?;
-        let name = name.map(Bound::unbind);
         let place = Place::Handle(HandlePlace::default());
-        let pinned = self.submission.pin(context);
-        let job = Job::new(spec, name, Home::of(event_loop)?, place, None, pinned);
-        let handle = imports::handle_type(py)?.call1((JobRef::new(job.clone()), event_loop))?;
+        let (job, name) = job::closing(coro, || {
+            let name = job::check_arguments(name, None)?;
+            let spec = Spec::new(py, coro, context, None)?;
+            let pin = self.submission.pin(py, &spec)?;
+            Ok((Job::new(spec, Home::of(event_loop)?, place, None, pin), name))
+        })?;
+        let (handle, reference) = JobRef::make_handle(py, &job, name, event_loop)?;
         if let Some(place) = job.handle_place() {
-            place.fill(handle.clone().unbind(), None);
+            place.fill(handle.clone().unbind(), reference);
         }
         if let Err(error) = self.submission.submit(py, job.clone()) {
             job.withdraw(py);
@@ -85,6 +86,16 @@ impl Workers {
         self.team().abort(py);
     }
 
+    /// Nobody holds the pool any more: cancels what runs here; the last of it gives the loops back.
+    /// Returns whether the pool was open.
+    fn abandon(&self, py: Python<'_>) -> bool {
+        if self.released.swap(true, Ordering::AcqRel) {
+            return false;
+        }
+        self.team().abandon(py);
+        true
+    }
+
     /// Refuses what comes once nothing runs any more, and resolves the future then; returns whether
     /// that is so already.
     fn wait_drained(&self, event_loop: &Bound<'_, PyAny>, future: Py<PyAny>) -> PyResult<bool> {
@@ -97,9 +108,9 @@ impl Workers {
         Ok(self.team().wait_ready(Waiter::new(Home::of(event_loop)?, future)))
     }
 
-    /// Why a loop could not be made, if one could not.
-    fn failure(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        self.team().failure(py)
+    /// Why a loop could not be made, if one could not; once.
+    fn take_failure(&self) -> Option<Py<PyAny>> {
+        self.team().take_failure()
     }
 
     /// Gives the loops back. Resolves the future when those that worked are clean; returns whether

@@ -4,7 +4,12 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 
-use crate::{gate::Gate, job::Job, team::Team};
+use crate::{
+    gate::Gate,
+    job::{Job, Spec},
+    pins::Pin,
+    team::Team,
+};
 
 /// A team, and the gate in front of it.
 pub(crate) struct Submission {
@@ -26,13 +31,9 @@ impl Submission {
         self.gate.as_ref()
     }
 
-    /// The worker for jobs that were given this context: always the same one for the same context,
-    /// since two threads cannot enter one at once.
-    pub(crate) fn pin(&self, context: Option<&Bound<'_, PyAny>>) -> Option<usize> {
-        // Fibonacci hashing of the address: the objects lie at multiples of a power of two.
-        let address = context?.as_ptr() as u64;
-        let hash = address.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
-        usize::try_from(hash).ok().map(|hash| hash % self.team.workers())
+    /// Pins a job to the worker for its context, if it shares that with others.
+    pub(crate) fn pin(&self, py: Python<'_>, spec: &Spec) -> PyResult<Option<Pin>> {
+        spec.shares_context.then(|| Pin::new(&self.team, spec.context.bind(py))).transpose()
     }
 
     /// Sends a job off.

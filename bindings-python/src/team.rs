@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc, Mutex,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use pyo3::{exceptions::PyRuntimeError, intern, prelude::*};
@@ -16,7 +16,7 @@ use crate::{
     job::{Job, Sent},
     orders::Order,
     schedulers::Mode,
-    sync::lock,
+    sync::{in_drop, lock},
     threads::{self, Kind},
     worker::Worker,
 };
@@ -38,6 +38,9 @@ pub(crate) struct Team {
     roster: Option<GroupState<Arc<Job>, ()>>,
     /// Who waits for the roster to be empty.
     waiter: Mutex<Option<Waiter>>,
+    /// Nobody waits: the last job on the roster gives the threads back. Set before the roster is
+    /// told that the team is ending, and read after it has said that its last job left.
+    abandoned: AtomicBool,
 }
 
 /// A future of a caller's loop that is to be resolved.
@@ -72,6 +75,7 @@ impl Team {
             baseline,
             roster,
             waiter: Mutex::new(None),
+            abandoned: AtomicBool::new(false),
         }))
     }
 
@@ -139,11 +143,24 @@ impl Team {
     }
 
     /// A job of the roster has ended.
-    pub(crate) fn strike(&self, py: Python<'_>, ticket: Ticket) {
+    pub(crate) fn strike(self: &Arc<Self>, py: Python<'_>, ticket: Ticket) {
         let Some(roster) = &self.roster else { return };
         let left = roster.leave(ticket, None);
         if left.drained {
-            self.tell_waiter(py);
+            if self.abandoned.load(Ordering::SeqCst) {
+                self.release(None);
+            } else {
+                self.tell_waiter(py);
+            }
+        }
+    }
+
+    /// The jobs on the roster are to end, and the last of them gives the threads back.
+    pub(crate) fn abandon(self: &Arc<Self>, py: Python<'_>) {
+        self.abandoned.store(true, Ordering::SeqCst);
+        self.abort(py);
+        if self.roster.as_ref().is_none_or(GroupState::begin_exit) {
+            self.release(None);
         }
     }
 
@@ -226,9 +243,12 @@ impl Team {
         false
     }
 
-    /// Why a loop could not be made, if one could not.
-    pub(crate) fn failure(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        self.crew.iter().find_map(|worker| worker.failure(py))
+    /// Why a loop could not be made, if one could not; once.
+    pub(crate) fn take_failure(&self) -> Option<Py<PyAny>> {
+        // All of them are let go of.
+        let failures: Vec<_> =
+            self.crew.iter().filter_map(|worker| worker.take_failure()).collect();
+        failures.into_iter().next()
     }
 
     /// Has some workers clean their loops, and goes on when all have.
@@ -327,7 +347,7 @@ impl CleanOrder {
 impl Drop for CleanOrder {
     fn drop(&mut self) {
         if let Some((cleaning, _)) = self.0.take() {
-            Python::attach(|py| cleaning.done(py));
+            in_drop(|py| cleaning.done(py));
         }
     }
 }
@@ -338,10 +358,10 @@ struct Cleaned(Mutex<Option<CleanOrder>>);
 
 #[pymethods]
 impl Cleaned {
-    fn __call__(&self, clean: bool) {
+    fn __call__(&self, py: Python<'_>, clean: bool) {
         let order = lock(&self.0).take();
         if let Some(CleanOrder(Some((_, worker)))) = &order
-            && !clean
+            && (!clean || worker.forget_settings(py).is_err())
         {
             worker.spoil();
         }

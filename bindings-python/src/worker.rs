@@ -44,14 +44,24 @@ pub(crate) struct Worker {
     /// Taken from the driver when the thread starts. Only that thread looks at it, but a Python
     /// object holds it, which any thread may.
     work: Mutex<Option<Work<Order>>>,
-    event_loop: OnceLock<Py<PyAny>>,
-    settings: Mutex<Option<Settings>>,
-    /// Why the loop could not be made.
-    failure: OnceLock<Py<PyAny>>,
+    /// The loop, while it is there. Emptied with the thread's end: a task that was left behind on
+    /// it refers to this worker.
+    side: Mutex<Option<Side>>,
+    /// The loop has been made.
+    made: AtomicBool,
+    /// Why the loop could not be made, until somebody is told: the exception's traceback refers to
+    /// those who lease the loop.
+    failure: Mutex<Option<Py<PyAny>>>,
     /// The loop has taken its last job, and runs on only to end what is left on it.
     leaving: AtomicBool,
     /// The loop would not be cleaned, or could not be made: it is not to be used again.
     spoilt: AtomicBool,
+}
+
+struct Side {
+    event_loop: Py<PyAny>,
+    /// What it has taken over from a caller's loop.
+    settings: Option<Settings>,
 }
 
 /// How a worker's thread is woken: by its loop when that runs, by unparking before.
@@ -109,7 +119,8 @@ impl Driver for AsyncioDriver {
                 error.write_unraisable(py, None);
             }
             let bell = std::mem::take(&mut *lock(&worker.doorbell.0));
-            drop(bell);
+            let side = lock(&worker.side).take();
+            drop((bell, side));
         });
         // Dropped here, on the thread; the worker itself lives on in whoever still knows it.
         let work = lock(&worker.work).take();
@@ -123,9 +134,9 @@ impl Worker {
             doorbell: Arc::default(),
             handle: OnceLock::new(),
             work: Mutex::new(None),
-            event_loop: OnceLock::new(),
-            settings: Mutex::new(None),
-            failure: OnceLock::new(),
+            side: Mutex::new(None),
+            made: AtomicBool::new(false),
+            failure: Mutex::new(None),
             leaving: AtomicBool::new(false),
             spoilt: AtomicBool::new(false),
         })
@@ -145,12 +156,12 @@ impl Worker {
 
     /// Whether the loop has been made, or could not be.
     pub(crate) fn is_settled(&self) -> bool {
-        self.event_loop.get().is_some() || self.is_spoilt()
+        self.made.load(Ordering::Acquire) || self.is_spoilt()
     }
 
-    /// Why the loop could not be made, if it could not.
-    pub(crate) fn failure(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        self.failure.get().map(|error| error.clone_ref(py))
+    /// Why the loop could not be made, if it could not; once.
+    pub(crate) fn take_failure(&self) -> Option<Py<PyAny>> {
+        lock(&self.failure).take()
     }
 
     pub(crate) fn spoil(&self) {
@@ -176,8 +187,9 @@ impl Worker {
         lock(&self.work).as_ref().is_some_and(|work| work.lead() > MAX_LEAD)
     }
 
-    fn event_loop<'py>(&self, py: Python<'py>) -> &Bound<'py, PyAny> {
-        self.event_loop.get().expect("the loop is made before it takes jobs").bind(py)
+    fn event_loop<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
+        let side = lock(&self.side);
+        side.as_ref().expect("the loop is made before it takes jobs").event_loop.bind(py).clone()
     }
 
     /// Makes the task of a job, which runs its first step at once where asyncio can do that.
@@ -188,10 +200,9 @@ impl Worker {
         name: Option<Py<PyAny>>,
         settings: &Settings,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let event_loop = self.event_loop(py);
-        self.configure(event_loop, settings)?;
+        let event_loop = self.configured_loop(py, settings)?;
         let keywords = PyDict::new(py);
-        keywords.set_item(intern!(py, "loop"), event_loop)?;
+        keywords.set_item(intern!(py, "loop"), &event_loop)?;
         keywords.set_item(intern!(py, "context"), &spec.context)?;
         if let Some(name) = name {
             keywords.set_item(intern!(py, "name"), name)?;
@@ -211,18 +222,45 @@ impl Worker {
             Ok(_) => Ok(task),
             Err(error) => {
                 let _ = task.call_method0(intern!(py, "exception"));
+                // Where its context cannot be entered, a task that starts eagerly goes on passing
+                // for the current one.
+                if imports::has_eager_tasks(py) {
+                    imports::swap_current_task(py)?.call1((&event_loop, py.None()))?;
+                }
                 Err(error)
             }
         }
     }
 
-    /// Makes the loop behave as the caller's, unless it does already.
-    fn configure(&self, event_loop: &Bound<'_, PyAny>, settings: &Settings) -> PyResult<()> {
-        if lock(&self.settings).as_ref().is_some_and(|now| now.is(settings)) {
-            return Ok(());
+    /// The loop, which behaves as the caller's from now on.
+    fn configured_loop<'py>(
+        &self,
+        py: Python<'py>,
+        settings: &Settings,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let event_loop = {
+            let side = lock(&self.side);
+            let Side { event_loop, settings: now } =
+                side.as_ref().expect("the loop is made before it takes jobs");
+            let event_loop = event_loop.bind(py).clone();
+            if now.as_ref().is_some_and(|now| now.is(settings)) {
+                return Ok(event_loop);
+            }
+            event_loop
+        };
+        settings.apply(&event_loop)?;
+        let old =
+            lock(&self.side).as_mut().and_then(|side| side.settings.replace(settings.clone()));
+        drop(old);
+        Ok(event_loop)
+    }
+
+    /// The lease is over: the exception handler of its caller is let go of.
+    pub(crate) fn forget_settings(&self, py: Python<'_>) -> PyResult<()> {
+        let old = lock(&self.side).as_mut().and_then(|side| side.settings.take());
+        if old.is_some() {
+            self.event_loop(py).call_method1(intern!(py, "set_exception_handler"), (py.None(),))?;
         }
-        settings.apply(event_loop)?;
-        let old = lock(&self.settings).replace(settings.clone());
         drop(old);
         Ok(())
     }
@@ -256,11 +294,14 @@ impl LoopSide {
                 }
                 Next::Posted(Order::Cancel(job, message))
                 | Next::Job(Order::Cancel(job, message)) => {
-                    job.cancel_task(py, message)?;
+                    job.cancel_task(py, message);
                     false
                 }
                 Next::Posted(Order::Clean(order)) | Next::Job(Order::Clean(order)) => {
-                    order.carry_out(py, worker.event_loop(py))?;
+                    // What else has been sent is not to wait for what went wrong here.
+                    if let Err(error) = order.carry_out(py, &worker.event_loop(py)) {
+                        error.write_unraisable(py, None);
+                    }
                     false
                 }
                 Next::Idle => return Ok(()),
@@ -299,7 +340,9 @@ impl LoopSide {
         let worker = &slf.get().worker;
         let call_soon_threadsafe =
             event_loop.getattr(intern!(py, "call_soon_threadsafe"))?.unbind();
-        let _ = worker.event_loop.set(event_loop.clone().unbind());
+        *lock(&worker.side) =
+            Some(Side { event_loop: event_loop.clone().unbind(), settings: None });
+        worker.made.store(true, Ordering::Release);
         let target = Target::Loop { call_soon_threadsafe, take: slf.clone().into_any().unbind() };
         *lock(&worker.doorbell.0) = target;
         // What came before there was anybody to wake.
@@ -315,7 +358,7 @@ impl LoopSide {
     /// The loop could not be made: answers every job with the reason, until the thread is to end.
     fn refuse(&self, py: Python<'_>, error: &Bound<'_, PyAny>) {
         let worker = &self.worker;
-        let _ = worker.failure.set(error.clone().unbind());
+        *lock(&worker.failure) = Some(error.clone().unbind());
         worker.spoil();
         *lock(&worker.doorbell.0) = Target::Parked(std::thread::current());
         loop {

@@ -78,8 +78,10 @@ def test_an_error_of_a_stray_task_is_reported() -> None:
         complaints = Complaints(asyncio.get_running_loop())
         async with ThreadedTaskGroup(1) as group:
             group.create_task(leave_behind())
-        assert [type(context["exception"]) for context in complaints.contexts] == [LookupError]
+        error, report = complaints.contexts
+        assert isinstance(error["exception"], LookupError)
         assert "left behind" in complaints.messages[0]
+        assert report["tasks"] == {leave_behind.task}  # type: ignore[attr-defined]
 
     asyncio.run(main())
 

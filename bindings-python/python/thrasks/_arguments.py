@@ -5,6 +5,8 @@ from __future__ import annotations
 __all__: list[str] = []
 
 import asyncio
+import operator
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -20,15 +22,26 @@ LoopFactory: TypeAlias = Callable[[], asyncio.AbstractEventLoop]
 #: How many threads there are unless it is said.
 DEFAULT_THREADS: Final = 4
 
+#: More than anybody means.
+MAX_THREADS: Final = 10_000
+
 
 def check_count(name: str, value: object) -> int:
     """Return a number of something, of which there must be at least one."""
     # A bool is an int, and never meant.
     if isinstance(value, bool) or not hasattr(type(value), "__index__"):
         raise TypeError(f"{name} must be an int, got {value!r}")
-    number: int = value.__index__()  # type: ignore[attr-defined]
+    number = operator.index(value)  # type: ignore[arg-type]
     if number < 1:
         raise ValueError(f"{name} must be at least 1, got {number}")
+    return number
+
+
+def check_threads(num_threads: object) -> int:
+    """Return a number of threads."""
+    number = check_count("num_threads", num_threads)
+    if number > MAX_THREADS:
+        raise ValueError(f"num_threads must be at most {MAX_THREADS}, got {number}")
     return number
 
 
@@ -74,12 +87,14 @@ class Leasing:
         check_mode(mode)
         if loop_factory is not None and not callable(loop_factory):
             raise TypeError(f"loop_factory must be callable, got {loop_factory!r}")
-        self._num_threads = check_count("num_threads", num_threads)
+        self._num_threads = check_threads(num_threads)
         self._mode = mode
         self._loop_factory = loop_factory
         self._pool = pool
         self.max_concurrency = (
-            None if max_concurrency is None else check_count("max_concurrency", max_concurrency)
+            None
+            if max_concurrency is None
+            else min(check_count("max_concurrency", max_concurrency), sys.maxsize)
         )
 
     @property
@@ -133,7 +148,7 @@ async def ready(workers: Workers) -> None:
         made: asyncio.Future[None] = loop.create_future()
         if not workers.wait_ready(loop, made):
             await made
-        error = workers.failure()
+        error = workers.take_failure()
     except BaseException:
         workers.release(loop, loop.create_future())
         raise
@@ -142,4 +157,5 @@ async def ready(workers: Workers) -> None:
         try:
             raise error
         finally:
-            del error
+            # The error's traceback refers to this frame.
+            del error, workers

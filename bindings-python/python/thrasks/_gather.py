@@ -7,6 +7,7 @@ __all__ = ["GatheringFuture", "threaded_gather"]
 import asyncio
 import contextlib
 import inspect
+import sys
 from collections.abc import AsyncGenerator, Awaitable, Coroutine, Generator
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
@@ -36,6 +37,7 @@ class GatheringFuture(asyncio.Future[T]):
     """
 
     __slots__ = (
+        "_caller",
         "_cancel_requested",
         "_ended_all",
         "_failure",
@@ -56,6 +58,8 @@ class GatheringFuture(asyncio.Future[T]):
         super().__init__(loop=loop)
         self._return_exceptions = return_exceptions
         self._cancel_requested = False
+        #: The task that gathers.
+        self._caller = asyncio.current_task(loop)
         #: The futures among the arguments, which belong to this loop.
         self._local: list[asyncio.Future[Any]] = []
         #: The coroutines among the arguments, on their workers.
@@ -115,6 +119,7 @@ class GatheringFuture(asyncio.Future[T]):
     # What `threaded_gather` and the workers call.
 
     def _start(self, aws: tuple[Any, ...], leasing: Leasing) -> None:
+        """Send the coroutines off, and watch the futures. Where it fails, nothing has begun."""
         loop = self.get_loop()
         coroutines: list[Coroutine[Any, Any, Any]] = []
         distinct: dict[Any, int] = {}
@@ -131,23 +136,41 @@ class GatheringFuture(asyncio.Future[T]):
             self._conclude()
             return
         self._left = len(distinct) - len(coroutines)
-        if coroutines:
-            workers = leasing.lease()
-            self._left += 1
-            self._remote = _Gather(
-                coroutines,
-                loop,
-                workers,
-                self,
-                self._return_exceptions,
-                leasing.max_concurrency,
-                leasing.private,
-            )
-        for arg, place in distinct.items():
-            if asyncio.isfuture(arg) or not asyncio.iscoroutine(arg):
-                future: asyncio.Future[Any] = asyncio.ensure_future(arg, loop=loop)
-                self._local.append(future)
-                future.add_done_callback(partial(self._child_done, place))
+        watched: list[tuple[asyncio.Future[Any], partial[None]]] = []
+        ours = True
+        try:
+            for arg, place in distinct.items():
+                if asyncio.isfuture(arg) or not asyncio.iscoroutine(arg):
+                    future: asyncio.Future[Any] = asyncio.ensure_future(arg, loop=loop)
+                    self._local.append(future)
+                    watch = partial(self._child_done, place)
+                    future.add_done_callback(watch)
+                    _set_awaited_by(future, self._caller, awaited=True)
+                    watched.append((future, watch))
+            if coroutines:
+                workers = leasing.lease()
+                self._left += 1
+                # From here on they may run, and are no longer ours to close.
+                ours = False
+                self._remote = _Gather(
+                    coroutines,
+                    loop,
+                    workers,
+                    self,
+                    self._return_exceptions,
+                    leasing.max_concurrency,
+                    leasing.private,
+                )
+        except BaseException:
+            if ours:
+                _close(aws)
+            for future, watch in watched:
+                future.remove_done_callback(watch)
+            for future in self._local:
+                if future not in distinct:
+                    # Made here, of an awaitable.
+                    future.cancel()
+            raise
         if self._left:
             self._keeper = self._keep()
             _step(self._keeper.__anext__())
@@ -183,6 +206,7 @@ class GatheringFuture(asyncio.Future[T]):
 
     def _child_done(self, place: int, future: asyncio.Future[Any]) -> None:
         """A future has ended."""
+        _set_awaited_by(future, self._caller, awaited=False)
         if future.cancelled():
             error: BaseException | None = cancelled_error(future)
         else:
@@ -209,6 +233,7 @@ class GatheringFuture(asyncio.Future[T]):
 
     def _conclude(self) -> None:
         outcomes, self._outcomes, self._local = self._outcomes, [], []
+        self._caller = None
         if self.done():
             return
         if self._cancel_requested:
@@ -241,6 +266,17 @@ class GatheringFuture(asyncio.Future[T]):
 
 
 Coroutine.register(GatheringFuture)
+
+
+def _set_awaited_by(
+    future: asyncio.Future[Any], task: asyncio.Task[Any] | None, *, awaited: bool
+) -> None:
+    """Draw an edge of the call graph, or take it away, where asyncio has call graphs."""
+    if sys.version_info >= (3, 14) and task is not None:
+        if awaited:
+            asyncio.future_add_to_awaited_by(future, task)
+        else:
+            asyncio.future_discard_from_awaited_by(future, task)
 
 
 def _step(awaitable: Awaitable[Any]) -> None:
@@ -459,15 +495,16 @@ def threaded_gather(
     """
     loop = asyncio._get_running_loop()
     try:
+        return_exceptions = bool(return_exceptions)
         leasing = Leasing(num_threads, mode, loop_factory, pool, max_concurrency)
         _check(aws, loop)
-        if loop is None:
-            return _when_awaited(aws, leasing, return_exceptions)  # type: ignore[return-value]
-        outer: GatheringFuture[Any] = GatheringFuture(loop, return_exceptions)
-        outer._start(aws, leasing)
     except BaseException:
         _close(aws)
         raise
+    if loop is None:
+        return _when_awaited(aws, leasing, return_exceptions)  # type: ignore[return-value]
+    outer: GatheringFuture[Any] = GatheringFuture(loop, return_exceptions)
+    outer._start(aws, leasing)
     return outer
 
 
@@ -477,11 +514,7 @@ async def _when_awaited(
     outer: GatheringFuture[list[Any]] = GatheringFuture(
         asyncio.get_running_loop(), return_exceptions
     )
-    try:
-        outer._start(aws, leasing)
-    except BaseException:
-        _close(aws)
-        raise
+    outer._start(aws, leasing)
     return await outer
 
 
@@ -504,6 +537,6 @@ def _check(aws: tuple[Any, ...], loop: asyncio.AbstractEventLoop | None) -> None
 def _close(aws: tuple[Any, ...]) -> None:
     for arg in aws:
         if asyncio.iscoroutine(arg) and not asyncio.isfuture(arg):
-            # It may have been started, by whoever made it.
-            with contextlib.suppress(RuntimeError, ValueError):
+            # It may have been started, by whoever made it, or be of any class.
+            with contextlib.suppress(Exception):
                 arg.close()

@@ -6,6 +6,7 @@ __all__ = ["ThreadedTaskGroup"]
 
 import asyncio
 import contextlib
+import warnings
 from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -64,7 +65,7 @@ class ThreadedTaskGroup(GroupBase):
             ValueError: `num_threads` or `max_concurrency` is less than 1.
         """
         self._leasing = Leasing(num_threads, mode, loop_factory, pool, max_concurrency)
-        self._strict = strict_exception_groups
+        self._strict = bool(strict_exception_groups)
         self._entered = False
         self._exiting = False
         self._cancel_on_entry = False
@@ -118,10 +119,10 @@ class ThreadedTaskGroup(GroupBase):
         except BaseException:
             self._entered = False
             raise
+        self._patience = Patience()
+        self._open(loop, parent_task, workers, self._leasing.max_concurrency, self._leasing.private)
         self._parent_task = parent_task
         self._parent_loop = loop
-        self._patience = Patience()
-        self._open(loop, workers, self._leasing.max_concurrency, self._leasing.private)
         if self._cancel_on_entry:
             self._cancel_here()
         return self
@@ -133,6 +134,12 @@ class ThreadedTaskGroup(GroupBase):
         tb: TracebackType | None,
     ) -> bool:
         del et, tb
+        if self._parent_loop is None:
+            raise RuntimeError(
+                f"{self!r} has not been entered: it must be used in async with statement"
+            )
+        if self._exiting:
+            raise RuntimeError(f"{self!r} has been left already, or is being left by another task")
         try:
             return await self._aexit(exc)
         finally:
@@ -155,44 +162,48 @@ class ThreadedTaskGroup(GroupBase):
         if cancellation is not None:
             self._patience.cancelled(self._parent_loop, self, self._on_drained)
         try:
-            if not self._begin_exit():
-                cancellation = await self._wait(lambda: not self._unfinished, cancellation)
-            # Every task has ended; something that one of them left behind may still run on its
-            # worker. That has ended, too, when the threads have been given back.
-            released: asyncio.Future[None] = self._parent_loop.create_future()
-            released.add_done_callback(lambda _: self._on_drained())
-            if not self._patience.over and not self._release(released):
-                cancellation = await self._wait(released.done, cancellation)
+            for begin in (self._begin_draining, self._begin_release):
+                over = begin()
+                while not (over() or self._patience.over):
+                    # Through any number of cancellations; the first of them aborts the group.
+                    self._waiter = self._parent_loop.create_future()
+                    try:
+                        await self._waiter
+                    except asyncio.CancelledError as error:
+                        # One that comes while the group ends its tasks may be its own, or not: see
+                        # `_conclude`.
+                        self._late_cancellation = error
+                        if not self._aborting:
+                            cancellation = error
+                            self._abort()
+                        self._patience.cancelled(self._parent_loop, self, self._on_drained)
+                    self._waiter = None
             self._patience.done()
             return self._conclude(exc, cancellation)
         finally:
             exc = cancellation = None
 
-    async def _wait(
-        self, over: Callable[[], bool], cancellation: asyncio.CancelledError | None
-    ) -> asyncio.CancelledError | None:
-        """Wait through any number of cancellations; the first of them aborts the group.
+    def _begin_draining(self) -> Callable[[], bool]:
+        """Refuse new tasks once there is none left, and return what says whether that is so."""
+        self._begin_exit()
+        return lambda: not self._unfinished
 
-        Returns:
-            The cancellation that is to be passed on, if there is one.
+    def _begin_release(self) -> Callable[[], bool]:
+        """Give the threads back, and return what says whether they are clean.
+
+        Every task has ended, but something that one of them left behind may still run on its
+        worker.
         """
+        if self._patience.over:
+            # The last task gives them back, if it ever ends.
+            self._abandon()
+            return lambda: True
         assert self._parent_loop is not None
-        while not (over() or self._patience.over):
-            self._waiter = self._parent_loop.create_future()
-            try:
-                await self._waiter
-            except asyncio.CancelledError as exc:
-                # One that comes while the group ends its tasks may be its own, or not: see below.
-                self._late_cancellation = exc
-                if not self._aborting:
-                    cancellation = exc
-                    self._abort()
-                self._patience.cancelled(self._parent_loop, self, self._on_drained)
-            self._waiter = None
-        try:
-            return cancellation
-        finally:
-            cancellation = None
+        released: asyncio.Future[None] = self._parent_loop.create_future()
+        if self._release(released):
+            return lambda: True
+        released.add_done_callback(lambda _: self._on_drained())
+        return released.done
 
     def _conclude(
         self, exc: BaseException | None, cancellation: asyncio.CancelledError | None
@@ -203,6 +214,8 @@ class ThreadedTaskGroup(GroupBase):
         parent, errors, base_error = self._parent_task, self._errors, self._base_error
         try:
             if base_error is not None:
+                if self._parent_cancel_requested:
+                    parent.uncancel()
                 self._report_dropped(error for error in errors if error is not base_error)
                 return self._raise(base_error, exc)
             ends_here = False
@@ -288,6 +301,11 @@ class ThreadedTaskGroup(GroupBase):
         if self._parent_task is not None and not self._parent_cancel_requested:
             self._parent_cancel_requested = True
             self._parent_task.cancel()
+
+    def __del__(self, _warn: Callable[..., None] = warnings.warn) -> None:
+        # Nobody can leave its block any more.
+        if self._abandon():
+            _warn(f"{self!r} was entered and never left", ResourceWarning, source=self)
 
     def __repr__(self) -> str:
         info = [type(self).__name__, f"threads={self._leasing.num_threads}"]

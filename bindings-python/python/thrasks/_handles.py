@@ -120,6 +120,8 @@ class ThreadedTask(asyncio.Future[T]):
     def __await__(self) -> Generator[Any, None, T]:
         if self.done() or asyncio._get_running_loop() is self.get_loop():
             return super().__await__()
+        if self._job.is_current():
+            raise RuntimeError(f"Task cannot await on itself: {self!r}")
         return _await_elsewhere(self).__await__()
 
     __iter__ = __await__
@@ -157,40 +159,50 @@ def cancelled_error(future: asyncio.Future[Any]) -> asyncio.CancelledError:
 
 
 async def _await_elsewhere(handle: ThreadedTask[T]) -> T:
-    """Await a handle on a loop that is not its own: through a future of the loop that runs here."""
+    """Await a handle on a loop that is not its own: by futures of the loop that runs here."""
     here = asyncio.get_running_loop()
-    # In a list to be emptied: the future refers to the exception that it raises, and that, through
-    # its traceback, to this frame.
-    waiting: list[asyncio.Future[T]] = [here.create_future()]
+    waiter = here.create_future()
+
+    def wake() -> None:
+        if not waiter.done():
+            waiter.set_result(None)
 
     def pass_on(_: asyncio.Future[T]) -> None:
         # On a loop that is closed, nobody waits any more.
         with contextlib.suppress(RuntimeError):
-            here.call_soon_threadsafe(settle)
-
-    def settle() -> None:
-        for local in waiting:
-            if local.done():
-                continue
-            if handle.cancelled():
-                local.cancel(*cancelled_error(handle).args)
-            elif (error := handle.exception()) is not None:
-                local.set_exception(error)
-            else:
-                local.set_result(handle.result())
+            here.call_soon_threadsafe(wake)
 
     handle.get_loop().call_soon_threadsafe(handle.add_done_callback, pass_on)
+    # For call graphs: the task awaits this one, whatever it is that it waits for here.
+    task = asyncio.current_task(here)
     try:
-        while True:
+        if task is not None:
+            handle._job.add_awaiter(task)
+        while not handle.done():
             try:
-                return await asyncio.shield(waiting[0])
+                await waiter
             except asyncio.CancelledError as exc:
-                if waiting[0].cancelled():
-                    # The task was cancelled: with its message, which shield() does not pass on.
-                    raise cancelled_error(handle) from None
-                if waiting[0].done() or not handle.cancel(*exc.args):
+                # The task is asked to end, as one that is awaited on its own loop would be: whoever
+                # awaits it learns when it has.
+                if not handle.cancel(*exc.args):
                     raise
-                # Asked to end, as a task that is awaited on its own loop would be: whoever awaits
-                # it learns when it has.
+                waiter = here.create_future()
+        if handle.cancelled():
+            raise cancelled_error(handle) from None
+        return handle.result()
     finally:
-        waiting.clear()
+        if task is not None:
+            handle._job.remove_awaiter(task)
+        # The exception's traceback refers to this frame, and the handle to the exception.
+        del handle, task
+
+
+#: The keywords of `asyncio.Task` that `create_task` passes on.
+_TASK_KEYWORDS = frozenset({"eager_start"} if sys.version_info >= (3, 12) else ())
+
+
+def check_keywords(keywords: dict[str, object]) -> None:
+    """Refuse keywords that a task does not take, at the call rather than on the worker."""
+    for name in keywords:
+        if name not in _TASK_KEYWORDS:
+            raise TypeError(f"create_task() got an unexpected keyword argument {name!r}")

@@ -5,7 +5,8 @@ from __future__ import annotations
 __all__ = ["LoopPool", "LoopStats", "PoolStats"]
 
 import asyncio
-from collections.abc import Coroutine
+import warnings
+from collections.abc import Callable, Coroutine
 from contextvars import Context
 from dataclasses import dataclass
 from functools import partial
@@ -88,6 +89,7 @@ class LoopPool:
             num_threads, mode, loop_factory, None, None, default_mode=SchedulingMode.QUEUE
         )
         self._entered = False
+        self._leaving = False
         self._closed = False
         self._workers: Workers | None = None
         self._patience = Patience()
@@ -128,6 +130,9 @@ class LoopPool:
         del et, tb
         loop = asyncio.get_running_loop()
         workers = self._open_workers()
+        if self._leaving:
+            raise RuntimeError(f"{self!r} is being left by another task")
+        self._leaving = True
         if exc is not None:
             workers.abort()
         cancellation: asyncio.CancelledError | None = None
@@ -206,6 +211,12 @@ class LoopPool:
                 f"{self!r} has not been entered: it must be used in async with statement"
             )
         return self._workers
+
+    def __del__(self, _warn: Callable[..., None] = warnings.warn) -> None:
+        # Nobody can leave its block any more.
+        workers = getattr(self, "_workers", None)
+        if workers is not None and workers.abandon():
+            _warn(f"{self!r} was entered and never left", ResourceWarning, source=self)
 
     def __repr__(self) -> str:
         info = [f"{type(self).__name__} threads={self.num_threads} mode={self._leasing.mode_name}"]

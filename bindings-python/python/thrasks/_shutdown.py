@@ -20,12 +20,26 @@ from typing import Final
 EXIT_TIME: Final = 1.0
 
 
+class _Local(threading.local):
+    #: What stands for the present run of the loop on a worker's thread.
+    run: object = None
+
+
+_local = _Local()
+
+
+def begin_run() -> None:
+    """On a worker's thread: what comes is another run of its loop."""
+    _local.run = object()
+
+
 def current_run() -> object:
     """Return something that tells this run of the loop from a later run of it.
 
-    A loop sets its hooks for asynchronous generators whenever it begins to run.
+    A worker says so itself: it runs its loop again after a KeyboardInterrupt, and that is the same
+    run. Any other loop sets its hooks for asynchronous generators whenever it begins to run.
     """
-    return sys.get_asyncgen_hooks().firstiter
+    return _local.run or sys.get_asyncgen_hooks().firstiter
 
 
 class Patience:

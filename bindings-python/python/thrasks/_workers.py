@@ -1,4 +1,4 @@
-"""The Python half of a loop thread: making the loop, running it, cleaning it, ending it."""
+"""The Python half of a loop thread: making the loop, running it, ending it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import contextvars
 import os
 import sys
 import threading
-import weakref
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from . import _thrasks
-from ._shutdown import EXIT_TIME
+from ._cleaning import watch, watch_generators
+from ._shutdown import EXIT_TIME, begin_run
 
 if TYPE_CHECKING:
     from ._thrasks import _LoopSide
@@ -24,19 +24,8 @@ if TYPE_CHECKING:
 #: How long, in seconds, a loop thread waits for its next lease before it ends.
 IDLE_FOR = 10.0
 
-#: How long, in seconds, stray tasks may take to end when a loop is cleaned.
-CLEANING_TIME = 3.0
-
-
-class _Local(threading.local):
-    """What a loop thread knows of its own loop."""
-
-    def __init__(self) -> None:
-        #: The asynchronous generators that began to iterate on it.
-        self.generators: weakref.WeakSet[AsyncGenerator[Any, Any]] = weakref.WeakSet()
-
-
-_local = _Local()
+#: How often, in seconds, an idle loop looks whether it is to let go of objects.
+PULSE = 0.5
 
 
 def start_thread(main: Callable[[], None], name: str) -> threading.Thread:
@@ -67,17 +56,19 @@ def run(side: _LoopSide, loop_factory: Callable[[], asyncio.AbstractEventLoop] |
         return
     asyncio.set_event_loop(loop)
     try:
-        # A loop sets hooks of its own as it starts to run: after that, and before the first task.
-        loop.call_soon(_watch_generators)
+        watch(loop)
         _retire_when_idle(loop, side)
+        _let_go_of_objects(loop)
+        begin_run()
         side.attach(loop)
         while not side.stopping:
             try:
                 loop.run_forever()
             except (KeyboardInterrupt, SystemExit):
                 # It is the outcome of the task that raised it, and goes on to its caller.
-                loop.call_soon(_watch_generators)
+                loop.call_soon(watch_generators)
     finally:
+        begin_run()
         side.leave()
         _close(loop)
 
@@ -95,93 +86,28 @@ def configure(
     loop.set_exception_handler(exception_handler)
 
 
-def clean(loop: asyncio.AbstractEventLoop, done: Callable[[bool], None]) -> None:
-    """Put a loop back into the state in which it was made, and call `done` with whether it is."""
-    if not asyncio.all_tasks(loop) and not _local.generators:
-        done(True)
-        return
-    task = loop.create_task(_clean(loop), name="thrasks cleaning", context=contextvars.Context())
-    task.add_done_callback(lambda task: done(not task.cancelled() and task.result()))
-
-
-async def _clean(loop: asyncio.AbstractEventLoop) -> bool:
-    me = asyncio.current_task()
-    try:
-        async with asyncio.timeout(CLEANING_TIME):
-            # Ending one may start another.
-            while stray := asyncio.all_tasks() - {me}:
-                await _cancel(loop, stray)
-            for generator in list(_local.generators):
-                await _close_generator(loop, generator)
-    except TimeoutError:
-        stray = asyncio.all_tasks() - {me}
-        loop.call_exception_handler(
-            {
-                "message": f"{len(stray)} task(s) left behind on {threading.current_thread().name} "
-                f"did not end within {CLEANING_TIME:g} s of being cancelled; the loop is given up",
-                "tasks": stray,
-            }
-        )
-        return False
-    return True
-
-
-async def _cancel(loop: asyncio.AbstractEventLoop, tasks: set[asyncio.Task[Any]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.wait(tasks)
-    for task in tasks:
-        if not task.cancelled() and (exc := task.exception()) is not None:
-            loop.call_exception_handler(
-                {
-                    "message": f"Unhandled exception in a task left behind on "
-                    f"{threading.current_thread().name}",
-                    "exception": exc,
-                    "task": task,
-                }
-            )
-
-
-async def _close_generator(
-    loop: asyncio.AbstractEventLoop, generator: AsyncGenerator[Any, Any]
-) -> None:
-    try:
-        await generator.aclose()
-    except Exception as exc:
-        loop.call_exception_handler(
-            {
-                "message": f"an error occurred during closing of asynchronous generator "
-                f"{generator!r}",
-                "exception": exc,
-                "asyncgen": generator,
-            }
-        )
-    _local.generators.discard(generator)
-
-
-def _watch_generators() -> None:
-    """Keep track of the loop's asynchronous generators, from inside the loop.
-
-    The loop does so itself, but its `shutdown_asyncgens` marks it for good, and this one is to run
-    on.
-    """
-    known = _local.generators
-    hooks = sys.get_asyncgen_hooks()
-
-    def first_iteration(generator: AsyncGenerator[Any, Any]) -> None:
-        known.add(generator)
-        if hooks.firstiter is not None:
-            hooks.firstiter(generator)
-
-    sys.set_asyncgen_hooks(firstiter=first_iteration, finalizer=hooks.finalizer)
-
-
 def _retire_when_idle(loop: asyncio.AbstractEventLoop, side: _LoopSide) -> None:
     def look() -> None:
         if not side.retire(IDLE_FOR):
             loop.call_later(IDLE_FOR / 2, look)
 
     loop.call_later(IDLE_FOR, look)
+
+
+def _let_go_of_objects(loop: asyncio.AbstractEventLoop) -> None:
+    """Run something now and then, on a free-threaded build.
+
+    There the last reference to an object may be dropped on another thread than the one that made
+    it. The object then lives until its own thread next runs Python code, which a loop that waits
+    for events does not.
+    """
+    if "free-threading" not in sys.version:
+        return
+
+    def pulse() -> None:
+        loop.call_later(PULSE, pulse)
+
+    pulse()
 
 
 def _close(loop: asyncio.AbstractEventLoop) -> None:

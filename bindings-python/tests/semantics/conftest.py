@@ -25,19 +25,7 @@ contextvars.Context().run(warnings.simplefilter, "error")
 
 #: What is promised and not built yet, by the test that will hold it: listed, so that it is not
 #: mistaken for done.
-NOT_YET = {
-    "test_that_keeps_what_it_raised_can_still_be_collected": "native objects are not traversed",
-    "test_that_fails_midway_in_a_gather_just_before_the_loop_ends": "its workers stay leased",
-    "test_a_result_dies_with_the_handle": "an idle worker is not woken to let go of an object",
-    "test_a_childs_error_dies_with_its_last_reference": "likewise",
-    "test_so_does_one_in_an_exception_group": "likewise",
-    "test_the_results_of_a_gather_die_with_their_last_references": "likewise",
-    "test_shows_the_parent_behind_a_child": "call graphs do not cross threads",
-    "test_crosses_threads_from_inside_a_child": "likewise",
-    "test_readers_and_writers_are_removed": "a cleaned loop keeps its readers and servers",
-    "test_servers_are_closed": "likewise",
-    "test_a_half_used_group_that_is_collected_cleans_up": "a running task keeps its group",
-}
+NOT_YET: dict[str, str] = {}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1630,7 +1630,7 @@ class TestMemory:  # row 21
 class TestFailureAfterTheParentIsDone:  # row 22
     async def test_goes_to_the_exception_handler(self) -> None:
         go, started = Signal(), Signal()
-        group = ThreadedTaskGroup(1)
+        groups = [ThreadedTaskGroup(1)]
         error = ValueError("too late")
 
         async def child() -> None:
@@ -1640,8 +1640,8 @@ class TestFailureAfterTheParentIsDone:  # row 22
 
         async def parent() -> ThreadedTask[None]:
             # Enters, and never leaves.
-            await group.__aenter__()
-            return group.create_task(child())
+            await groups[0].__aenter__()
+            return groups[0].create_task(child())
 
         with reports() as seen:
             task = await asyncio.create_task(parent(), name="the parent")
@@ -1656,6 +1656,8 @@ class TestFailureAfterTheParentIsDone:  # row 22
         assert report["message"].endswith("is already completed")
         assert "the parent" in report["message"]
         del report, seen[:]
+        with pytest.warns(ResourceWarning, match="was entered and never left"):
+            groups.clear()
 
 
 class TestGroupCancel:  # row 23

@@ -161,8 +161,14 @@ class TestGivenBackClean:  # decision 8
             await started.wait()
             return threading.current_thread().name
 
-        async with ThreadedTaskGroup(1) as group:
-            task = group.create_task(child())
+        with reports() as seen:
+            async with ThreadedTaskGroup(1) as group:
+                task = group.create_task(child())
+        (report,) = seen
+        assert report["message"] == (
+            f"left behind on {task.result()}, and ended with what left it there: 1 task"
+        )
+        assert report["tasks"] == set(strays)
         # When the group has ended, nothing of it runs anywhere.
         assert ended == [task.result()]
         assert strays[0].cancelled()
@@ -187,10 +193,14 @@ class TestGivenBackClean:  # decision 8
 
         for _ in range(2):
             # Twice on the same loop: the first time must not mark it for good.
-            async with ThreadedTaskGroup(1) as group:
-                task = group.create_task(child())
+            with reports() as seen:
+                async with ThreadedTaskGroup(1) as group:
+                    task = group.create_task(child())
             assert closed_on == [task.result()]
             closed_on.clear()
+            assert [report["message"].rpartition(": ")[2] for report in seen] == [
+                "1 asynchronous generator"
+            ]
 
     async def test_readers_and_writers_are_removed(self) -> None:
         one, other = os.pipe()
@@ -205,8 +215,11 @@ class TestGivenBackClean:  # decision 8
             return loop.remove_reader(one), loop.remove_writer(other)
 
         try:
-            async with ThreadedTaskGroup(1) as group:
-                group.create_task(child())
+            with reports() as seen:
+                async with ThreadedTaskGroup(1) as group:
+                    group.create_task(child())
+            (report,) = seen
+            assert report["message"].endswith(": 1 reader, 1 writer")
             # Whichever worker it was, all are asked.
             count = len(worker_threads())
             found = await threaded_gather(*[remove() for _ in range(count)], num_threads=count)
@@ -224,8 +237,11 @@ class TestGivenBackClean:  # decision 8
             port: int = server.sockets[0].getsockname()[1]
             return port
 
-        async with ThreadedTaskGroup(1) as group:
-            task = group.create_task(child())
+        with reports() as seen:
+            async with ThreadedTaskGroup(1) as group:
+                task = group.create_task(child())
+        (report,) = seen
+        assert report["message"].endswith(": 1 server")
         port = task.result()
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", port), 5).close()
@@ -234,9 +250,9 @@ class TestGivenBackClean:  # decision 8
     async def test_what_refuses_retires_the_loop_and_is_reported(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from thrasks import _workers
+        from thrasks import _cleaning
 
-        monkeypatch.setattr(_workers, "CLEANING_TIME", 0.05)
+        monkeypatch.setattr(_cleaning, "CLEANING_TIME", 0.05)
         started, give_up = Signal(), Signal()
 
         async def stubborn() -> None:
@@ -441,8 +457,8 @@ class TestHazards:
             group.create_task(child())
             await started.wait()
 
-        await asyncio.create_task(enter_and_forget())
-        gc.collect()
+        with pytest.warns(ResourceWarning, match="was entered and never left"):
+            await asyncio.create_task(enter_and_forget())
         cleaned_up = await eventually_async(ended.is_set, 3.0)
         release.set()
         assert cleaned_up

@@ -1,0 +1,323 @@
+"""Putting a worker's loop back into the state in which it was made."""
+
+from __future__ import annotations
+
+__all__: list[str] = []
+
+import asyncio
+import contextvars
+import sys
+import threading
+import types
+import weakref
+from collections import Counter
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from typing import Any, Final
+
+#: How long, in seconds, what was left behind on a loop may take to end.
+CLEANING_TIME = 3.0
+
+#: How often, in seconds, to look whether it has, where nothing tells.
+LOOK: Final = 0.005
+
+
+class _Local(threading.local):
+    """What a loop thread knows of its own loop."""
+
+    def __init__(self) -> None:
+        #: The asynchronous generators that began to iterate on it.
+        self.generators: weakref.WeakSet[AsyncGenerator[Any, Any]] = weakref.WeakSet()
+        #: Whether there was any since the last cleaning.
+        self.had_generators = False
+        #: What is registered with it.
+        self.registered: _Selected | _Recorded | None = None
+
+
+_local = _Local()
+
+
+def watch(loop: asyncio.AbstractEventLoop) -> None:
+    """Begin to take note of what is left behind on the loop of this thread."""
+    selector = getattr(loop, "_selector", None)
+    _local.registered = (
+        _Selected(loop, selector) if hasattr(selector, "get_map") else _Recorded(loop)
+    )
+    # A loop sets hooks of its own as it starts to run: after that, and before the first task.
+    loop.call_soon(watch_generators)
+
+
+def watch_generators() -> None:
+    """Keep track of the loop's asynchronous generators, from inside the loop.
+
+    The loop does so itself, but its `shutdown_asyncgens` marks it for good, and this one is to run
+    on.
+    """
+    known = _local.generators
+    hooks = sys.get_asyncgen_hooks()
+
+    def first_iteration(generator: AsyncGenerator[Any, Any]) -> None:
+        _local.had_generators = True
+        known.add(generator)
+        if hooks.firstiter is not None:
+            hooks.firstiter(generator)
+
+    sys.set_asyncgen_hooks(firstiter=first_iteration, finalizer=hooks.finalizer)
+
+
+def clean(loop: asyncio.AbstractEventLoop, done: Callable[[bool], None]) -> None:
+    """Put a loop back into the state in which it was made, and call `done` with whether it is."""
+    if _local.had_generators:
+        # One that was collected is closed by a task that a callback makes, which goes first.
+        _local.had_generators = False
+        loop.call_soon(clean, loop, done)
+        return
+    if not asyncio.all_tasks(loop) and not _local.generators and not _registered():
+        done(True)
+        return
+    task = loop.create_task(_clean(loop), name="thrasks cleaning", context=contextvars.Context())
+    task.add_done_callback(lambda task: done(not task.cancelled() and task.result()))
+
+
+async def _clean(loop: asyncio.AbstractEventLoop) -> bool:
+    me = asyncio.current_task()
+    found: Counter[str] = Counter()
+    tasks: set[asyncio.Task[Any]] = set()
+    clean = True
+    try:
+        async with asyncio.timeout(CLEANING_TIME):
+            # Ending one may start another.
+            while stray := asyncio.all_tasks() - {me}:
+                if closing := {task for task in stray if _closes_generator(task)}:
+                    await asyncio.wait(closing)
+                    continue
+                tasks |= stray
+                found["task"] = len(tasks)
+                await _cancel(loop, stray)
+            for generator in list(_local.generators):
+                found["asynchronous generator"] += 1
+                await _close_generator(loop, generator)
+            found += _close_registered()
+            while _registered():  # noqa: ASYNC110  # Nothing tells when a transport has closed.
+                await asyncio.sleep(LOOK)
+    except TimeoutError:
+        tasks = asyncio.all_tasks() - {me}
+        clean = not tasks
+        _drop_registered()
+    if found or not clean:
+        _report(loop, found, tasks, clean)
+    return clean
+
+
+def _report(
+    loop: asyncio.AbstractEventLoop, found: Counter[str], tasks: set[asyncio.Task[Any]], clean: bool
+) -> None:
+    """Tell the caller's loop, by its exception handler, what was left behind."""
+    where = threading.current_thread().name
+    context: dict[str, Any] = {"tasks": tasks} if tasks else {}
+    if clean:
+        what = ", ".join(
+            f"{count} {name}" + ("s" if count > 1 else "") for name, count in found.items()
+        )
+        context["message"] = f"left behind on {where}, and ended with what left it there: {what}"
+    else:
+        context["message"] = (
+            f"{len(tasks)} task(s) left behind on {where} did not end within {CLEANING_TIME:g} s "
+            "of being cancelled; the loop is given up"
+        )
+    loop.call_exception_handler(context)
+
+
+def _closes_generator(task: asyncio.Task[Any]) -> bool:
+    """Whether this closes an asynchronous generator that was collected: the loop's own doing."""
+    return not isinstance(task.get_coro(), (types.CoroutineType, types.GeneratorType))
+
+
+async def _cancel(loop: asyncio.AbstractEventLoop, tasks: set[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+    for task in tasks:
+        if not task.cancelled() and (exc := task.exception()) is not None:
+            loop.call_exception_handler(
+                {
+                    "message": f"Unhandled exception in a task left behind on "
+                    f"{threading.current_thread().name}",
+                    "exception": exc,
+                    "task": task,
+                }
+            )
+
+
+async def _close_generator(
+    loop: asyncio.AbstractEventLoop, generator: AsyncGenerator[Any, Any]
+) -> None:
+    try:
+        await generator.aclose()
+    except Exception as exc:
+        loop.call_exception_handler(
+            {
+                "message": f"an error occurred during closing of asynchronous generator "
+                f"{generator!r}",
+                "exception": exc,
+                "asyncgen": generator,
+            }
+        )
+    _local.generators.discard(generator)
+
+
+def _registered() -> int:
+    return 0 if _local.registered is None else _local.registered.count()
+
+
+def _close_registered() -> Counter[str]:
+    return Counter() if _local.registered is None else _local.registered.close()
+
+
+def _drop_registered() -> None:
+    if _local.registered is not None:
+        _local.registered.drop()
+
+
+class _Selected:
+    """What is registered with a loop that has a selector: that knows all of it."""
+
+    def __init__(self, loop: Any, selector: Any) -> None:
+        self._loop = loop
+        self._map = selector.get_map()
+        #: The loop's own: the end of the pipe by which it is woken.
+        self._own = frozenset(self._map)
+
+    def count(self) -> int:
+        return len(self._map) - len(self._own)
+
+    def _owners(self) -> Iterator[tuple[int, str, Any]]:
+        """Yield descriptor, kind and owner of everything but the loop's own."""
+        for key in list(self._map.values()):
+            if key.fd in self._own:
+                continue
+            for kind, handle in zip(("reader", "writer"), key.data, strict=True):
+                if handle is not None:
+                    yield key.fd, kind, _owner(handle)
+
+    def close(self) -> Counter[str]:
+        """Begin to close it, and return what there was of each kind."""
+        found: Counter[str] = Counter()
+        seen: set[int] = set()
+        for fd, kind, owner in list(self._owners()):
+            if owner is None:
+                found[kind] += 1
+                self._remove(fd, kind)
+            elif id(owner) not in seen:
+                seen.add(id(owner))
+                found += _close(owner)
+        return found
+
+    def drop(self) -> None:
+        """Have done with what takes too long to close."""
+        for fd, kind, owner in list(self._owners()):
+            if isinstance(owner, asyncio.BaseTransport):
+                _abort(owner)
+            self._remove(fd, kind)
+
+    def _remove(self, fd: int, kind: str) -> None:
+        # Not the public method, which refuses what belongs to a transport.
+        (self._loop._remove_reader if kind == "reader" else self._loop._remove_writer)(fd)
+
+
+def _owner(handle: Any) -> Any:
+    """Return the transport or server that a handle of asyncio's serves, if it is one's."""
+    candidates = [getattr(handle._callback, "__self__", None), *(handle._args or ())]
+    for candidate in candidates:
+        if isinstance(candidate, (asyncio.BaseTransport, asyncio.AbstractServer)):
+            return candidate
+        # The exit of a subprocess: the arguments of its callback.
+        if isinstance(candidate, tuple):
+            for inner in candidate:
+                if isinstance(inner, asyncio.BaseTransport):
+                    return inner
+    return None
+
+
+def _close(owner: Any) -> Counter[str]:
+    if isinstance(owner, asyncio.AbstractServer):
+        owner.close()
+        return Counter(server=1)
+    # One that is closing already may have data to send, and time for that.
+    if owner.is_closing():
+        return Counter()
+    if isinstance(owner, asyncio.SubprocessTransport):
+        owner.close()
+        return Counter(subprocess=1)
+    _abort(owner)
+    return Counter(connection=1)
+
+
+def _abort(transport: Any) -> None:
+    getattr(transport, "abort", transport.close)()
+
+
+class _Recorded:
+    """What is registered with a loop of another make, as far as its methods were called for it."""
+
+    def __init__(self, loop: Any) -> None:
+        self._loop = loop
+        self._files: dict[str, set[Any]] = {"reader": set(), "writer": set()}
+        self._servers: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._transports: weakref.WeakSet[Any] = weakref.WeakSet()
+        for kind in self._files:
+            self._record_files(kind)
+        for name in ("create_server", "create_unix_server"):
+            self._record_results(name, self._servers.add)
+        for name in ("create_connection", "create_unix_connection", "create_datagram_endpoint"):
+            self._record_results(name, lambda pair: self._transports.add(pair[0]))
+
+    def _record_files(self, kind: str) -> None:
+        add, remove = f"add_{kind}", f"remove_{kind}"
+        really_add, really_remove = getattr(self._loop, add), getattr(self._loop, remove)
+        files = self._files[kind]
+
+        def record(fd: Any, callback: Callable[..., object], *args: Any) -> Any:
+            result = really_add(fd, callback, *args)
+            files.add(fd)
+            return result
+
+        def forget(fd: Any) -> Any:
+            files.discard(fd)
+            return really_remove(fd)
+
+        setattr(self._loop, add, record)
+        setattr(self._loop, remove, forget)
+
+    def _record_results(self, name: str, record: Callable[[Any], object]) -> None:
+        really_create: Callable[..., Awaitable[Any]] = getattr(self._loop, name)
+
+        async def create(*args: Any, **kwargs: Any) -> Any:
+            result = await really_create(*args, **kwargs)
+            record(result)
+            return result
+
+        setattr(self._loop, name, create)
+
+    def count(self) -> int:
+        files = sum(len(files) for files in self._files.values())
+        serving = sum(1 for server in self._servers if server.is_serving())
+        return files + serving + len(self._transports)
+
+    def close(self) -> Counter[str]:
+        """Begin to close it, and return what there was of each kind."""
+        found: Counter[str] = Counter()
+        for kind, files in self._files.items():
+            for fd in list(files):
+                found[kind] += 1
+                getattr(self._loop, f"remove_{kind}")(fd)
+        for server in list(self._servers):
+            if server.is_serving():
+                found += _close(server)
+        for transport in list(self._transports):
+            found += _close(transport)
+            self._transports.discard(transport)
+        return found
+
+    def drop(self) -> None:
+        """Have done with what takes too long to close."""
+        self.close()

@@ -1,0 +1,87 @@
+//! How a task ended.
+
+use pyo3::{
+    exceptions::{PyKeyboardInterrupt, PySystemExit, asyncio::CancelledError},
+    intern,
+    prelude::*,
+    types::PyList,
+};
+
+use crate::imports;
+
+/// The most notes that an exception is given. One that is raised again and again, an object that a
+/// module keeps, must not grow for ever.
+const MAX_NOTES: usize = 16;
+
+/// How a task ended.
+pub(crate) enum Outcome {
+    Value(Py<PyAny>),
+    Error(Py<PyAny>),
+    /// Cancelled, with the message of the cancellation.
+    Cancelled(Option<Py<PyAny>>),
+}
+
+impl Outcome {
+    /// The outcome of a task, if that has ended.
+    pub(crate) fn of(task: &Bound<'_, PyAny>) -> PyResult<Option<Self>> {
+        let py = task.py();
+        if !task.call_method0(intern!(py, "done"))?.is_truthy()? {
+            return Ok(None);
+        }
+        if task.call_method0(intern!(py, "cancelled"))?.is_truthy()? {
+            // The message is in the error that the task keeps, if anywhere.
+            let error = task.call_method0(intern!(py, "_make_cancelled_error"))?;
+            let message = error.getattr(intern!(py, "args"))?.get_item(0).ok();
+            return Ok(Some(Self::Cancelled(message.map(Bound::unbind))));
+        }
+        // Also marks the exception as retrieved: it is the handle's from now on.
+        let error = task.call_method0(intern!(py, "exception"))?;
+        if !error.is_none() {
+            return Ok(Some(Self::Error(error.unbind())));
+        }
+        Ok(Some(Self::Value(task.call_method0(intern!(py, "result"))?.unbind())))
+    }
+
+    pub(crate) fn clone_ref(&self, py: Python<'_>) -> Self {
+        match self {
+            Self::Value(value) => Self::Value(value.clone_ref(py)),
+            Self::Error(error) => Self::Error(error.clone_ref(py)),
+            Self::Cancelled(message) => {
+                Self::Cancelled(message.as_ref().map(|message| message.clone_ref(py)))
+            }
+        }
+    }
+
+    /// The exception that it is.
+    pub(crate) fn into_exception(self, py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+        match self {
+            Self::Error(error) => Ok(error.into_bound(py)),
+            Self::Cancelled(Some(message)) => py.get_type::<CancelledError>().call1((message,)),
+            Self::Cancelled(None) | Self::Value(_) => py.get_type::<CancelledError>().call0(),
+        }
+    }
+
+    /// Leaves a note on an exception that says which task raised it, and on which worker.
+    pub(crate) fn note_origin(&self, task: &Bound<'_, PyAny>, worker: &str) {
+        let Self::Error(error) = self else { return };
+        // An exception may refuse, for reasons of its own; it is the outcome all the same.
+        let _ = note_origin(error.bind(task.py()), task, worker);
+    }
+}
+
+fn note_origin(error: &Bound<'_, PyAny>, task: &Bound<'_, PyAny>, worker: &str) -> PyResult<()> {
+    let py = error.py();
+    if error.is_instance_of::<PySystemExit>() || error.is_instance_of::<PyKeyboardInterrupt>() {
+        return Ok(());
+    }
+    let name = task.call_method0(intern!(py, "get_name"))?;
+    let note = format!("raised in task {} on {worker}", imports::repr(&name));
+    if let Ok(notes) = error.getattr(intern!(py, "__notes__"))
+        && let Ok(notes) = notes.cast::<PyList>()
+        && (notes.len() >= MAX_NOTES || notes.contains(&note)?)
+    {
+        return Ok(());
+    }
+    error.call_method1(intern!(py, "add_note"), (note,))?;
+    Ok(())
+}
