@@ -32,13 +32,17 @@ pub(crate) struct GroupBase {
 impl GroupBase {
     fn refused(slf: &Bound<'_, Self>, refusal: Refusal) -> PyErr {
         let name = imports::repr(slf.as_any());
-        PyRuntimeError::new_err(match refusal {
+        let error = PyRuntimeError::new_err(match refusal {
             Refusal::NotEntered => {
                 format!("{name} has not been entered: it must be used in async with statement")
             }
             Refusal::Finished => format!("{name} is finished"),
             Refusal::ShuttingDown => format!("{name} is shutting down"),
-        })
+        });
+        if refusal == Refusal::ShuttingDown {
+            slf.get().members.mark_refusal(slf.py(), &error);
+        }
+        error
     }
 }
 

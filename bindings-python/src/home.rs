@@ -49,11 +49,12 @@ struct HomeWaker {
 static HOMES: Mutex<Option<HashMap<usize, Weak<Home>>>> = Mutex::new(None);
 
 impl Home {
-    /// The home of this loop.
+    /// The home of this loop, with the settings that the loop has now.
     pub(crate) fn of(event_loop: &Bound<'_, PyAny>) -> PyResult<Arc<Self>> {
         let py = event_loop.py();
         let key = event_loop.as_ptr() as usize;
         if let Some(home) = Self::known(key) {
+            home.settings.refresh(event_loop)?;
             return Ok(home);
         }
         let waker = Arc::new(HomeWaker {

@@ -34,7 +34,7 @@ mod _thrasks {
         group::GroupBase,
         handle::JobRef,
         pool::Workers,
-        threads::{after_fork_in_child, idle_loops, stop_all_loops},
+        threads::{after_fork_in_child, idle_loops, stop_all_loops, worker_loops},
         worker::LoopSide,
     };
 }

@@ -14,6 +14,7 @@ use thrasks_group::{GroupState, Ticket};
 
 use crate::{
     home::{Delivery, Home},
+    imports,
     submission::Submission,
     sync::lock,
     team::Waiter,
@@ -113,6 +114,36 @@ impl Members {
         aborted.map(|()| true)
     }
 
+    /// Takes note that the group has refused a task because it is shutting down.
+    ///
+    /// A task of the group may meet with that before its own cancellation has reached its worker. On
+    /// one loop it could not: there all tasks are cancelled before any runs on. The refusal is then
+    /// no error of the task, but how it hears of the end.
+    pub(crate) fn mark_refusal(&self, py: Python<'_>, error: &PyErr) {
+        let met_first = (|| {
+            if imports::get_running_loop(py)?.is_none() {
+                return Ok(false);
+            }
+            let task = imports::current_task(py)?.call0()?;
+            let cancelling = intern!(py, "cancelling");
+            Ok::<_, PyErr>(!task.is_none() && !task.call_method0(cancelling)?.is_truthy()?)
+        })();
+        if met_first.unwrap_or(false) {
+            let _ = error.value(py).setattr(intern!(py, "_refused_by"), self.address());
+        }
+    }
+
+    fn is_own_refusal(&self, py: Python<'_>, error: &Py<PyAny>) -> bool {
+        self.state.is_aborting()
+            && error
+                .getattr(py, intern!(py, "_refused_by"))
+                .is_ok_and(|by| by.extract::<usize>(py).is_ok_and(|by| by == self.address()))
+    }
+
+    fn address(&self) -> usize {
+        std::ptr::from_ref(self) as usize
+    }
+
     /// A member has ended. On the parent's loop.
     pub(crate) fn child_ended(
         &self,
@@ -130,7 +161,7 @@ impl Members {
             if left.drained {
                 group.call_method0(intern!(py, "_on_drained"))?;
             }
-            if let Some(error) = error {
+            if let Some(error) = error.filter(|error| !self.is_own_refusal(py, error)) {
                 group.call_method1(intern!(py, "_on_child_failed"), (handle, error))?;
             }
             Ok::<(), PyErr>(())

@@ -158,3 +158,16 @@ pub(crate) fn after_fork_in_child() {
 pub(crate) fn idle_loops() -> usize {
     cache().len()
 }
+
+/// The workers that have a loop: the names of their threads, and the loops.
+#[pyfunction]
+pub(crate) fn worker_loops(py: Python<'_>) -> Vec<(String, Py<PyAny>)> {
+    let workers: Vec<_> = lock(&process().workers).iter().filter_map(Weak::upgrade).collect();
+    workers
+        .iter()
+        .filter_map(|worker| {
+            let event_loop = worker.running_loop(py)?;
+            Some((worker.handle().name().to_owned(), event_loop.unbind()))
+        })
+        .collect()
+}

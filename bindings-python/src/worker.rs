@@ -60,8 +60,8 @@ pub(crate) struct Worker {
 
 struct Side {
     event_loop: Py<PyAny>,
-    /// What it has taken over from a caller's loop.
-    settings: Option<Settings>,
+    /// Which version of a caller's settings it has taken over.
+    settings: Option<u64>,
 }
 
 /// How a worker's thread is woken: by its loop when that runs, by unparking before.
@@ -187,9 +187,13 @@ impl Worker {
         lock(&self.work).as_ref().is_some_and(|work| work.lead() > MAX_LEAD)
     }
 
+    /// The loop, from when it is made until its thread ends.
+    pub(crate) fn running_loop<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        lock(&self.side).as_ref().map(|side| side.event_loop.bind(py).clone())
+    }
+
     fn event_loop<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
-        let side = lock(&self.side);
-        side.as_ref().expect("the loop is made before it takes jobs").event_loop.bind(py).clone()
+        self.running_loop(py).expect("the loop is made before it takes jobs")
     }
 
     /// Makes the task of a job, which runs its first step at once where asyncio can do that.
@@ -243,15 +247,15 @@ impl Worker {
             let Side { event_loop, settings: now } =
                 side.as_ref().expect("the loop is made before it takes jobs");
             let event_loop = event_loop.bind(py).clone();
-            if now.as_ref().is_some_and(|now| now.is(settings)) {
+            if *now == Some(settings.version()) {
                 return Ok(event_loop);
             }
             event_loop
         };
-        settings.apply(&event_loop)?;
-        let old =
-            lock(&self.side).as_mut().and_then(|side| side.settings.replace(settings.clone()));
-        drop(old);
+        let version = settings.apply(&event_loop)?;
+        if let Some(side) = &mut *lock(&self.side) {
+            side.settings = Some(version);
+        }
         Ok(event_loop)
     }
 
@@ -261,7 +265,6 @@ impl Worker {
         if old.is_some() {
             self.event_loop(py).call_method1(intern!(py, "set_exception_handler"), (py.None(),))?;
         }
-        drop(old);
         Ok(())
     }
 }

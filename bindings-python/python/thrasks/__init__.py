@@ -14,9 +14,11 @@ __all__ = [
     "PoolStats",
     "Scheduler",
     "SchedulingMode",
+    "TaskInfo",
     "ThreadedTask",
     "ThreadedTaskGroup",
     "__version__",
+    "all_tasks",
     "threaded_gather",
 ]
 
@@ -26,6 +28,7 @@ from . import _workers as _workers
 from ._gather import GatheringFuture, threaded_gather
 from ._groups import ThreadedTaskGroup
 from ._handles import ThreadedTask
+from ._listing import TaskInfo, all_tasks
 from ._modes import Scheduler, SchedulingMode
 from ._pools import LoopPool, LoopStats, PoolStats
 

@@ -94,7 +94,7 @@ class GatheringFuture(asyncio.Future[T]):
         if asked:
             # The outcome is a cancellation, whatever the children make of theirs.
             self._cancel_requested = True
-            self._patience.cancelled(self.get_loop(), self, self._give_up)
+            self._lose_patience()
         return asked
 
     # A coroutine that awaits this future.
@@ -181,6 +181,13 @@ class GatheringFuture(asyncio.Future[T]):
             asked |= child.cancel(msg)
         return asked
 
+    def _lose_patience(self, *, shutting_down: bool = False) -> None:
+        # What runs on this loop is not stuck elsewhere.
+        if self._remote is not None:
+            self._patience.cancelled(
+                self.get_loop(), self, self._give_up, shutting_down=shutting_down
+            )
+
     def _give_up(self) -> None:
         if not self.done():
             self.set_exception(asyncio.CancelledError())
@@ -258,7 +265,7 @@ class GatheringFuture(asyncio.Future[T]):
                 self._keeping = True
                 self._ended_all = loop.create_future()
                 self._cancel_children()
-                self._patience.cancelled(loop, self, self._give_up)
+                self._lose_patience(shutting_down=True)
                 await self._ended_all
                 if self.done() and not self.cancelled():
                     # Nobody waits for it any more: no complaint that nobody took its exception.

@@ -224,7 +224,7 @@ class ThreadedTaskGroup(GroupBase):
                     # The cancellation was the group's own: it ends here.
                     cancellation = None
                     ends_here = isinstance(exc, asyncio.CancelledError)
-                elif cancellation is None:
+                elif cancellation is None and exc is None:
                     # Somebody else has cancelled the parent as well, while it waited.
                     cancellation = self._late_cancellation
             if cancellation is not None and not errors:

@@ -14,43 +14,80 @@ import asyncio
 import sys
 import threading
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 #: How long, in seconds, what is left may take to end when a loop or the interpreter shuts down.
 EXIT_TIME: Final = 1.0
 
 
 class _Local(threading.local):
-    #: What stands for the present run of the loop on a worker's thread.
+    #: On a worker's thread, what stands for the present run of its loop.
     run: object = None
+    #: On a worker's thread, whether its loop is ending.
+    ending = False
 
 
 _local = _Local()
 
 
 def begin_run() -> None:
-    """On a worker's thread: what comes is another run of its loop."""
+    """Take note, on a worker's thread, that its loop begins to run.
+
+    It is one run, though a `KeyboardInterrupt` may interrupt it.
+    """
     _local.run = object()
+
+
+def begin_end() -> None:
+    """Take note, on a worker's thread, that its loop is ending."""
+    _local.run = object()
+    _local.ending = True
 
 
 def current_run() -> object:
     """Return something that tells this run of the loop from a later run of it.
 
-    A worker says so itself: it runs its loop again after a KeyboardInterrupt, and that is the same
-    run. Any other loop sets its hooks for asynchronous generators whenever it begins to run.
+    A loop sets its hooks for asynchronous generators whenever it begins to run.
     """
     return _local.run or sys.get_asyncgen_hooks().firstiter
+
+
+def _is_shutting_down(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether a loop that runs again does so to shut down.
+
+    Nothing says so. But whoever shuts a loop down, `asyncio.Runner` for one, cancels all of its
+    tasks and then gathers them. Where a task is not being cancelled, somebody goes on working with
+    the loop (in the next cell of a notebook, in a test's tear-down), or cleans up.
+    """
+    if _local.ending:
+        return True
+    tasks = asyncio.all_tasks(loop)
+    return all(_is_cancelling(task) for task in tasks) and any(_is_gathered(task) for task in tasks)
+
+
+def _is_cancelling(task: asyncio.Task[Any]) -> bool:
+    return task.cancelling() > 0
+
+
+def _is_gathered(task: asyncio.Task[Any]) -> bool:
+    callbacks: Any = getattr(task, "_callbacks", None) or ()
+    return any(
+        getattr(callback, "__qualname__", "") == "gather.<locals>._done_callback"
+        for callback, *_ in callbacks
+    )
 
 
 class Patience:
     """How long something goes on waiting once it was cancelled."""
 
-    __slots__ = ("_run", "_thread", "_timer", "over")
+    __slots__ = ("_run", "_shutting_down", "_thread", "_timer", "over")
 
     def __init__(self) -> None:
         self._thread = threading.get_ident()
         self._run = current_run()
         self._timer: asyncio.TimerHandle | None = None
+        #: Whether it is known that the loop does.
+        self._shutting_down = False
         #: Whether the wait is to be given up.
         self.over = False
 
@@ -59,18 +96,28 @@ class Patience:
         return threading.get_ident() == self._thread
 
     def cancelled(
-        self, loop: asyncio.AbstractEventLoop, what: object, give_up: Callable[[], object]
+        self,
+        loop: asyncio.AbstractEventLoop,
+        what: object,
+        give_up: Callable[[], object],
+        *,
+        shutting_down: bool = False,
     ) -> None:
         """Take note of a cancellation.
 
-        One that comes when the loop runs again, after it was stopped, is that of a loop that shuts
-        down. Then the wait is given up after a while: this is reported to the loop's exception
+        One may come when the loop runs again, after it was stopped. Where that is to shut down (or
+        is said to be), the wait is given up after a while: this is reported to the loop's exception
         handler, and `give_up` is called.
         """
+        self._shutting_down |= shutting_down
         if self._timer is not None or current_run() is self._run:
             return
 
         def end() -> None:
+            if not (self._shutting_down or _is_shutting_down(loop)):
+                # Not yet, perhaps.
+                self._timer = loop.call_later(EXIT_TIME, end)
+                return
             self.over = True
             loop.call_exception_handler(
                 {

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _thrasks
 from ._cleaning import watch, watch_generators
-from ._shutdown import EXIT_TIME, begin_run
+from ._shutdown import EXIT_TIME, begin_end, begin_run
 
 if TYPE_CHECKING:
     from ._thrasks import _LoopSide
@@ -68,7 +68,7 @@ def run(side: _LoopSide, loop_factory: Callable[[], asyncio.AbstractEventLoop] |
                 # It is the outcome of the task that raised it, and goes on to its caller.
                 loop.call_soon(watch_generators)
     finally:
-        begin_run()
+        begin_end()
         side.leave()
         _close(loop)
 
