@@ -39,6 +39,8 @@ imported! {
     run_worker: "thrasks._workers", "run";
     /// Puts a loop back into the state in which it was made.
     clean_loop: "thrasks._cleaning", "clean";
+    /// Ends a task that a cancellation does not wake.
+    look_for_lost: "thrasks._misuse", "look_for_lost";
     /// Makes a loop behave as the caller's loop does.
     configure_loop: "thrasks._workers", "configure";
     /// Says which task of a loop runs, and returns which did; since 3.12.

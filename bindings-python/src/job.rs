@@ -371,11 +371,18 @@ impl Job {
     }
 
     /// Passes a cancellation on to the task. On the worker's thread.
-    pub(crate) fn cancel_task(&self, py: Python<'_>, message: Option<Py<PyAny>>) {
-        if let Some(task) = self.task(py)
-            // What the task waits for is asked to end, which may be of any class.
-            && let Err(error) = task.call_method1(intern!(py, "cancel"), (message,))
-        {
+    pub(crate) fn cancel_task(self: &Arc<Self>, py: Python<'_>, message: Option<Py<PyAny>>) {
+        let (worker, task) = match &*lock(&self.state) {
+            State::Running { worker, task } => (worker.clone(), task.bind(py).clone()),
+            _ => return,
+        };
+        // What the task waits for is asked to end, which may be of any class.
+        let asked = task.call_method1(intern!(py, "cancel"), (message,));
+        let asked = asked.and_then(|_| {
+            let lost = Lost { job: self.clone(), worker };
+            imports::look_for_lost(py)?.call1((&task, lost))
+        });
+        if let Err(error) = asked {
             error.write_unraisable(py, Some(&task));
         }
     }
@@ -461,6 +468,20 @@ impl Watch {
             self.job.end(task.py(), &self.worker, outcome);
         }
         Ok(())
+    }
+}
+
+/// Called when a task that was cancelled will never be woken.
+#[pyclass(frozen, module = "thrasks._thrasks", name = "_Lost")]
+struct Lost {
+    job: Arc<Job>,
+    worker: Arc<Worker>,
+}
+
+#[pymethods]
+impl Lost {
+    fn __call__(&self, py: Python<'_>) {
+        self.job.end(py, &self.worker, Outcome::Cancelled(None));
     }
 }
 

@@ -1,7 +1,7 @@
 //! How a task ended.
 
 use pyo3::{
-    exceptions::{PyKeyboardInterrupt, PySystemExit, asyncio::CancelledError},
+    exceptions::{PyKeyboardInterrupt, PyRuntimeError, PySystemExit, asyncio::CancelledError},
     intern,
     prelude::*,
     types::PyList,
@@ -82,6 +82,16 @@ fn note_origin(error: &Bound<'_, PyAny>, task: &Bound<'_, PyAny>, worker: &str) 
     {
         return Ok(());
     }
-    error.call_method1(intern!(py, "add_note"), (note,))?;
+    let add_note = error.getattr(intern!(py, "add_note"))?;
+    add_note.call1((note,))?;
+    // What asyncio says in debug mode, of any loop; it does not know of ours.
+    if error.is_instance_of::<PyRuntimeError>()
+        && error.str()?.to_cow()?.starts_with("Non-thread-safe operation")
+    {
+        add_note.call1((
+            "An asyncio object (a Lock, an Event, a Queue, a future) that tasks of another loop use \
+             was used here. Share it among the tasks of one loop, or use threading's or queue's.",
+        ))?;
+    }
     Ok(())
 }

@@ -1,0 +1,51 @@
+"""Tasks that another thread's misuse of an asyncio object has lost.
+
+An asyncio future belongs to one loop. In debug mode, asyncio refuses to let another thread set its
+result, as a contended `asyncio.Lock` that is released on another loop does: whoever tried is told,
+but the future is done by then and the task that awaits it is never woken. Neither does a
+cancellation wake it, and whoever waits for the task would do so for ever.
+"""
+
+from __future__ import annotations
+
+__all__: list[str] = []
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+
+def look_for_lost(task: Any, lost: Callable[[], None]) -> None:
+    """Close the coroutine of a task that was cancelled and will not be woken, and call `lost`.
+
+    On the thread of its loop, after the cancellation.
+    """
+    loop: asyncio.AbstractEventLoop = task.get_loop()
+    awaited = task._fut_waiter
+    if not loop.get_debug() or awaited is None or not awaited.done():
+        return
+
+    def look(turns: int) -> None:
+        if task.done() or task._fut_waiter is not awaited:
+            return
+        if turns:
+            # One whose future has just been done is woken in the next turn of the loop.
+            loop.call_soon(look, turns - 1)
+            return
+        task._log_destroy_pending = False
+        # It can never end: nobody is to wait for that.
+        asyncio.tasks._unregister_task(task)
+        try:
+            task.get_coro().close()
+        except Exception as exc:
+            loop.call_exception_handler(
+                {
+                    "message": f"{task!r} could not be closed: it awaited a future that another "
+                    "thread has set",
+                    "exception": exc,
+                    "task": task,
+                }
+            )
+        lost()
+
+    look(2)
