@@ -281,10 +281,12 @@ impl JobRef {
     /// The name of the task: that of the task on the worker while that has suspended, otherwise the
     /// one that it was given, if it was.
     fn name(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
-        match self.task(py) {
-            Some(task) => Ok(Some(task.call_method0(intern!(py, "get_name"))?.unbind())),
-            None => Ok(self.given_name(py)),
-        }
+        let Some(task) = self.task(py) else { return Ok(self.given_name(py)) };
+        let name = task.call_method0(intern!(py, "get_name"))?.unbind();
+        // Once told, it is the name for good.
+        let old = lock(&self.name).replace(name.clone_ref(py));
+        drop(old);
+        Ok(Some(name))
     }
 
     /// Gives the task another name.

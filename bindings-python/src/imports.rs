@@ -43,8 +43,8 @@ imported! {
     look_for_lost: "thrasks._misuse", "look_for_lost";
     /// Makes a loop behave as the caller's loop does.
     configure_loop: "thrasks._workers", "configure";
-    /// Says which task of a loop runs, and returns which did; since 3.12.
-    swap_current_task: "asyncio.tasks", "_swap_current_task";
+    /// Has asyncio forget a task whose constructor failed.
+    disown: "thrasks._misuse", "disown";
     /// The enum of the scheduling modes.
     scheduling_mode: "thrasks._modes", "SchedulingMode";
     /// Starts a Python thread.

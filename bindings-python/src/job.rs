@@ -181,6 +181,7 @@ impl Job {
             return true;
         };
         let name = self.handle_place().and_then(|place| place.name(py));
+        let named = name.is_some();
         let started = worker.make_task(py, &spec, name, &self.home.settings);
         if started.is_err() {
             close(spec.coroutine.bind(py));
@@ -199,6 +200,10 @@ impl Job {
                     drop(task);
                     self.end(py, worker, outcome);
                     return true;
+                }
+                if !named && let Some(name) = self.handle_place().and_then(|place| place.name(py)) {
+                    // The handle was asked for its name, or given one, during the first step.
+                    let _ = task.call_method1(intern!(py, "set_name"), (name,));
                 }
                 let watch = Watch { job: self.clone(), worker: worker.clone() };
                 *lock(&self.state) =

@@ -225,12 +225,7 @@ impl Worker {
         match task.call_method(intern!(py, "__init__"), (&spec.coroutine,), Some(&keywords)) {
             Ok(_) => Ok(task),
             Err(error) => {
-                let _ = task.call_method0(intern!(py, "exception"));
-                // Where its context cannot be entered, a task that starts eagerly goes on passing
-                // for the current one.
-                if imports::has_eager_tasks(py) {
-                    imports::swap_current_task(py)?.call1((&event_loop, py.None()))?;
-                }
+                imports::disown(py)?.call1((&event_loop, task))?;
                 Err(error)
             }
         }
@@ -387,8 +382,10 @@ impl LoopSide {
 
     /// Ends the thread, if it has been idle in the cache for this many seconds.
     fn retire(&self, py: Python<'_>, idle_for: f64) -> bool {
+        // Whoever started the thread may not yet have said which it is: then it is not idle.
+        let Some(handle) = self.worker.handle.get() else { return false };
         let idle_for = Duration::try_from_secs_f64(idle_for).unwrap_or_default();
-        let retired = crate::threads::cache().retire(self.worker.handle(), idle_for);
+        let retired = crate::threads::cache().retire(handle, idle_for);
         let found = retired.is_some();
         // Dropping it stops it, which needs no thread to be waited for.
         py.detach(|| drop(retired));

@@ -7,6 +7,7 @@ __all__: list[str] = []
 import asyncio
 import operator
 import sys
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -21,6 +22,9 @@ LoopFactory: TypeAlias = Callable[[], asyncio.AbstractEventLoop]
 
 #: How many threads there are unless it is said.
 DEFAULT_THREADS: Final = 4
+
+#: Whether this is a free-threaded build, GIL or not.
+FREE_THREADED: Final = "free-threading" in sys.version
 
 #: More than anybody means.
 MAX_THREADS: Final = 10_000
@@ -53,6 +57,23 @@ def check_mode(mode: object) -> None:
         raise TypeError(
             f"mode must be a SchedulingMode or an object with a place(loads) method, got {mode!r}"
         )
+
+
+_warned_of_gil = False
+
+
+def warn_of_gil() -> None:
+    """Warn, once, where the GIL is on in a free-threaded build."""
+    global _warned_of_gil
+    if _warned_of_gil or not FREE_THREADED or not sys._is_gil_enabled():
+        return
+    _warned_of_gil = True
+    warnings.warn(
+        "the GIL is on in this free-threaded build of Python, so that threads take turns: an "
+        "extension module that was imported needs it, or PYTHON_GIL=1 or -X gil=1 was given",
+        RuntimeWarning,
+        stacklevel=4,
+    )
 
 
 class Leasing:
@@ -125,6 +146,7 @@ class Leasing:
 
     def lease(self, *, shared: bool = False) -> Workers:
         """Lease the workers, or find those of the pool."""
+        warn_of_gil()
         if self._pool is not None:
             return self._pool._open_workers()
         return Workers(self._num_threads, self._mode, self._loop_factory, shared)

@@ -14,11 +14,17 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from typing import Any, Final
 
+from ._gather import GatheringFuture
+
 #: How long, in seconds, what was left behind on a loop may take to end.
 CLEANING_TIME = 3.0
 
-#: How often, in seconds, to look whether it has, where nothing tells.
+#: How often, in seconds, to look whether a transport has closed: nothing tells.
 LOOK: Final = 0.005
+
+
+#: The generator of a gather that ends what is left of it: the loop's end is what it is for.
+_KEEPER = GatheringFuture._keep.__code__
 
 
 class _Local(threading.local):
@@ -27,6 +33,8 @@ class _Local(threading.local):
     def __init__(self) -> None:
         #: The asynchronous generators that began to iterate on it.
         self.generators: weakref.WeakSet[AsyncGenerator[Any, Any]] = weakref.WeakSet()
+        #: The task factory with which it was made.
+        self.task_factory: Any = None
         #: Whether there was any since the last cleaning.
         self.had_generators = False
         #: What is registered with it.
@@ -38,6 +46,7 @@ _local = _Local()
 
 def watch(loop: asyncio.AbstractEventLoop) -> None:
     """Begin to take note of what is left behind on the loop of this thread."""
+    _local.task_factory = loop.get_task_factory()
     selector = getattr(loop, "_selector", None)
     _local.registered = (
         _Selected(loop, selector) if hasattr(selector, "get_map") else _Recorded(loop)
@@ -66,6 +75,8 @@ def watch_generators() -> None:
 
 def clean(loop: asyncio.AbstractEventLoop, done: Callable[[bool], None]) -> None:
     """Put a loop back into the state in which it was made, and call `done` with whether it is."""
+    if loop.get_task_factory() is not _local.task_factory:
+        loop.set_task_factory(_local.task_factory)
     if _local.had_generators:
         # One that was collected is closed by a task that a callback makes, which goes first.
         _local.had_generators = False
@@ -74,8 +85,20 @@ def clean(loop: asyncio.AbstractEventLoop, done: Callable[[bool], None]) -> None
     if not asyncio.all_tasks(loop) and not _local.generators and not _registered():
         done(True)
         return
-    task = loop.create_task(_clean(loop), name="thrasks cleaning", context=contextvars.Context())
-    task.add_done_callback(lambda task: done(not task.cancelled() and task.result()))
+    # Not by the loop, which may have been given a task factory.
+    task = asyncio.Task(
+        _clean(loop), loop=loop, name="thrasks cleaning", context=contextvars.Context()
+    )
+
+    def cleaned(task: asyncio.Task[bool]) -> None:
+        clean = False
+        try:
+            if not task.cancelled():
+                clean = task.result()
+        finally:
+            done(clean)
+
+    task.add_done_callback(cleaned)
 
 
 async def _clean(loop: asyncio.AbstractEventLoop) -> bool:
@@ -85,20 +108,29 @@ async def _clean(loop: asyncio.AbstractEventLoop) -> bool:
     clean = True
     try:
         async with asyncio.timeout(CLEANING_TIME):
-            # Ending one may start another.
-            while stray := asyncio.all_tasks() - {me}:
-                if closing := {task for task in stray if _closes_generator(task)}:
-                    await asyncio.wait(closing)
-                    continue
-                tasks |= stray
-                found["task"] = len(tasks)
-                await _cancel(loop, stray)
-            for generator in list(_local.generators):
-                found["asynchronous generator"] += 1
-                await _close_generator(loop, generator)
-            found += _close_registered()
-            while _registered():  # noqa: ASYNC110  # Nothing tells when a transport has closed.
-                await asyncio.sleep(LOOK)
+            # Ending one may start another, and what a callback does in this turn of the loop may
+            # show in the next: until a whole round finds nothing.
+            busy = True
+            while busy:
+                busy = False
+                if stray := asyncio.all_tasks() - {me}:
+                    busy = True
+                    if closing := {task for task in stray if _closes_generator(task)}:
+                        await asyncio.wait(closing)
+                        continue
+                    tasks |= stray
+                    found["task"] = len(tasks)
+                    await _cancel(loop, stray)
+                for generator in list(_local.generators):
+                    busy = True
+                    if getattr(generator, "ag_code", None) is not _KEEPER:
+                        found["asynchronous generator"] += 1
+                    await _close_generator(loop, generator)
+                if _registered():
+                    busy = True
+                    found += _close_registered()
+                    await asyncio.sleep(LOOK)
+                await asyncio.sleep(0)
     except TimeoutError:
         tasks = asyncio.all_tasks() - {me}
         clean = not tasks
@@ -312,7 +344,8 @@ class _Recorded:
                 getattr(self._loop, f"remove_{kind}")(fd)
         for server in list(self._servers):
             if server.is_serving():
-                found += _close(server)
+                found["server"] += 1
+                server.close()
         for transport in list(self._transports):
             found += _close(transport)
             self._transports.discard(transport)

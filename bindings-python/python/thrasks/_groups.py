@@ -138,6 +138,8 @@ class ThreadedTaskGroup(GroupBase):
             raise RuntimeError(
                 f"{self!r} has not been entered: it must be used in async with statement"
             )
+        if asyncio._get_running_loop() is not self._parent_loop:
+            raise RuntimeError(f"{self!r} can be left only on the loop that entered it")
         if self._exiting:
             raise RuntimeError(f"{self!r} has been left already, or is being left by another task")
         try:

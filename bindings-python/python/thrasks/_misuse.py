@@ -1,4 +1,4 @@
-"""Tasks that another thread's misuse of an asyncio object has lost.
+"""Tasks that will never end, which asyncio is to forget.
 
 An asyncio future belongs to one loop. In debug mode, asyncio refuses to let another thread set its
 result, as a contended `asyncio.Lock` that is released on another loop does: whoever tried is told,
@@ -11,8 +11,29 @@ from __future__ import annotations
 __all__: list[str] = []
 
 import asyncio
+import sys
 from collections.abc import Callable
 from typing import Any
+
+
+def disown(loop: asyncio.AbstractEventLoop, task: Any) -> None:
+    """Have asyncio forget a task whose constructor raised an exception."""
+    if task.done():
+        # Its first step has raised KeyboardInterrupt or SystemExit, which is passed on.
+        task.exception()
+        return
+    # Where its context cannot be entered, a task that starts eagerly goes on passing for the
+    # current one.
+    _forget(task)
+    if sys.version_info >= (3, 12):
+        tasks: Any = asyncio.tasks
+        tasks._unregister_eager_task(task)
+        tasks._swap_current_task(loop, None)
+
+
+def _forget(task: Any) -> None:
+    task._log_destroy_pending = False
+    asyncio.tasks._unregister_task(task)
 
 
 def look_for_lost(task: Any, lost: Callable[[], None]) -> None:
@@ -32,9 +53,7 @@ def look_for_lost(task: Any, lost: Callable[[], None]) -> None:
             # One whose future has just been done is woken in the next turn of the loop.
             loop.call_soon(look, turns - 1)
             return
-        task._log_destroy_pending = False
-        # It can never end: nobody is to wait for that.
-        asyncio.tasks._unregister_task(task)
+        _forget(task)
         try:
             task.get_coro().close()
         except Exception as exc:

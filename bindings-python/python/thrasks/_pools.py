@@ -89,6 +89,7 @@ class LoopPool:
             num_threads, mode, loop_factory, None, None, default_mode=SchedulingMode.QUEUE
         )
         self._entered = False
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._leaving = False
         self._closed = False
         self._workers: Workers | None = None
@@ -119,6 +120,7 @@ class LoopPool:
         except BaseException:
             self._entered = False
             raise
+        self._loop = asyncio.get_running_loop()
         return self
 
     async def __aexit__(
@@ -130,6 +132,8 @@ class LoopPool:
         del et, tb
         loop = asyncio.get_running_loop()
         workers = self._open_workers()
+        if loop is not self._loop:
+            raise RuntimeError(f"{self!r} can be left only on the loop that entered it")
         if self._leaving:
             raise RuntimeError(f"{self!r} is being left by another task")
         self._leaving = True
@@ -159,6 +163,7 @@ class LoopPool:
         finally:
             self._closed = True
             self._workers = None
+            self._loop = None
             exc = cancellation = None
 
     def run(

@@ -11,10 +11,12 @@ import contextvars
 import os
 import sys
 import threading
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from . import _thrasks
+from ._arguments import FREE_THREADED
 from ._cleaning import watch, watch_generators
 from ._shutdown import EXIT_TIME, begin_end, begin_run
 
@@ -26,6 +28,11 @@ IDLE_FOR = 10.0
 
 #: How often, in seconds, an idle loop looks whether it is to let go of objects.
 PULSE = 0.5
+
+
+#: The loops that factories have made, which no two workers may share.
+_claimed: weakref.WeakSet[asyncio.AbstractEventLoop] = weakref.WeakSet()
+_claiming = threading.Lock()
 
 
 def start_thread(main: Callable[[], None], name: str) -> threading.Thread:
@@ -48,11 +55,11 @@ def start_thread(main: Callable[[], None], name: str) -> threading.Thread:
 def run(side: _LoopSide, loop_factory: Callable[[], asyncio.AbstractEventLoop] | None) -> None:
     """Run a loop on this thread until it is told to end."""
     try:
-        loop = asyncio.new_event_loop() if loop_factory is None else loop_factory()
-        if not isinstance(loop, asyncio.AbstractEventLoop):
-            raise TypeError(f"loop_factory must return an event loop, got {loop!r}")
+        loop = _make_loop(loop_factory)
     except BaseException as exc:  # Whatever it is, those who wait for the loop get it.
         side.refuse(exc)
+        # The exception's traceback refers to this frame.
+        del side
         return
     asyncio.set_event_loop(loop)
     try:
@@ -71,6 +78,24 @@ def run(side: _LoopSide, loop_factory: Callable[[], asyncio.AbstractEventLoop] |
         begin_end()
         side.leave()
         _close(loop)
+
+
+def _make_loop(
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None,
+) -> asyncio.AbstractEventLoop:
+    if loop_factory is None:
+        return asyncio.new_event_loop()
+    loop = loop_factory()
+    if not isinstance(loop, asyncio.AbstractEventLoop):
+        raise TypeError(f"loop_factory must return an event loop, got {loop!r}")
+    with _claiming:
+        if loop in _claimed or loop.is_running() or loop.is_closed():
+            raise ValueError(
+                f"loop_factory must return a new event loop each time, got {loop!r}, "
+                f"which {'is closed' if loop.is_closed() else 'another thread runs'}"
+            )
+        _claimed.add(loop)
+    return loop
 
 
 def configure(
@@ -101,7 +126,7 @@ def _let_go_of_objects(loop: asyncio.AbstractEventLoop) -> None:
     it. The object then lives until its own thread next runs Python code, which a loop that waits
     for events does not.
     """
-    if "free-threading" not in sys.version:
+    if not FREE_THREADED:
         return
 
     def pulse() -> None:

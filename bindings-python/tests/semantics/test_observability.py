@@ -100,10 +100,11 @@ class TestAllTasks:
 
         async with ThreadedTaskGroup(3) as group:
             cancelled = Signal()
-            group.create_task(refuse(cancelled), name="stubborn").cancel()
+            stubborn = group.create_task(refuse(cancelled), name="stubborn")
             group.create_task(block_until(go, busy), name="blocking")
             sleeper = group.create_task(for_ever(), name="sleeper")
             await started.wait()
+            stubborn.cancel()
             await busy.wait()
             await cancelled.wait()
             listing = {info.name: info for info in all_tasks()}
