@@ -1,0 +1,156 @@
+"""The one table of what is not run as CPython has it, and why."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import NamedTuple
+
+
+class Kind(Enum):
+    #: A test of our own in the place of CPython's; it is in `adapted.py`.
+    ADAPTED = "adapted"
+    #: CPython has the test, but does not run it. Here it runs, as it is.
+    ENABLED = "enabled"
+    #: Expected to fail: what it tests is promised and not built yet.
+    NOT_YET = "not yet"
+    #: Not run. It may be a whole class.
+    SKIPPED = "skipped"
+    #: No test, but what tests call; it is in `adapted.py`.
+    HELPER = "helper"
+
+
+ADAPTED, ENABLED, NOT_YET, SKIPPED, HELPER = Kind
+
+
+class Change(NamedTuple):
+    """One test that does not run as it is, in all classes that have it."""
+
+    suite: str
+    test: str
+    kind: Kind
+    why: str
+
+
+_GROUPS = "test_taskgroups"
+_TASKS = "test_tasks"
+_GRAPHS = "test_graph"
+
+_IDLE_WORKERS = (
+    "What a child has made dies when its worker next runs (gh-157838): the idle workers are given "
+    "something to do before the referrers are looked at."
+)
+_ALWAYS_A_FUTURE = (
+    "Where no loop runs, threaded_gather returns a coroutine, and asyncio.gather looks for the "
+    "thread's loop."
+)
+_FOREIGN_FUTURE = (
+    "A child awaits a future of the caller's loop, which it can do from another loop only through "
+    "one of its own."
+)
+_GIVES_UP = (
+    "a gather that is cancelled while its loop stands still sets a timer to give up the wait, even "
+    "if nothing of it is on another thread"
+)
+
+CHANGES = (
+    Change(
+        _GROUPS,
+        "test_cancels_task_if_created_during_creation",
+        ADAPTED,
+        "The child is to be cancelled within two turns of its loop, which is not the loop that "
+        "does it: it waits to be cancelled instead.",
+    ),
+    Change(
+        _GROUPS,
+        "test_error_and_cancel",
+        ADAPTED,
+        "A child sets an event of its parent's loop, which it has to do by call_soon_threadsafe; "
+        "and it fails two turns of that loop after, by when it must have cancelled the parent: the "
+        "child waits for that.",
+    ),
+    Change(_GROUPS, "test_exception_refcycles_parent_task", ADAPTED, _IDLE_WORKERS),
+    Change(_GROUPS, "test_exception_refcycles_parent_task_wr", ADAPTED, _IDLE_WORKERS),
+    Change(
+        _GROUPS,
+        "test_taskgroup_21",
+        ENABLED,
+        "With asyncio, a KeyboardInterrupt in a child ends the event loop. A worker's lives on, "
+        "and the parent raises it.",
+    ),
+    Change(
+        _GROUPS,
+        "test_taskgroup_23",
+        ADAPTED,
+        "It counts the group's private `_tasks`; here, its private `_unfinished`.",
+    ),
+    Change(
+        _GROUPS,
+        "test_taskgroup_25",
+        ADAPTED,
+        "A child that runs while another thread aborts the group is refused when it creates a "
+        "task, before it is cancelled; asyncio cancels all children before any of them runs on.",
+    ),
+    Change(
+        _TASKS,
+        "setUp",
+        HELPER,
+        "It first lets a gather start its workers, which are threads: the teardown waits until "
+        "those that a test has started have ended.",
+    ),
+    Change(
+        _TASKS,
+        "tearDown",
+        HELPER,
+        "It first runs the loop until children that the test has left behind have ended.",
+    ),
+    Change(
+        _TASKS,
+        "_run_loop",
+        HELPER,
+        "It runs the loop until it has nothing to do; and until the workers have nothing to do.",
+    ),
+    Change(_TASKS, "wrap_futures", HELPER, _FOREIGN_FUTURE),
+    Change(_TASKS, "test_constructor_empty_sequence_without_loop", ADAPTED, _ALWAYS_A_FUTURE),
+    Change(_TASKS, "test_constructor_empty_sequence_use_global_loop", ADAPTED, _ALWAYS_A_FUTURE),
+    Change(_TASKS, "test_constructor_without_loop", ADAPTED, _ALWAYS_A_FUTURE),
+    Change(_TASKS, "test_constructor_use_global_loop", ADAPTED, _ALWAYS_A_FUTURE),
+    Change(_TASKS, "test_exception_marking", ADAPTED, _FOREIGN_FUTURE),
+    Change(_TASKS, "test_cancel_gather_1", ADAPTED, _FOREIGN_FUTURE),
+    Change(
+        _GRAPHS,
+        "test_stack_tgroup",
+        ADAPTED,
+        "The child looks after one turn of its loop, when the others need not have begun to wait: "
+        "it looks until they do. The private coroutines in which the group waits, and a task of "
+        "another loop awaits a handle, are ours.",
+    ),
+    Change(
+        _GRAPHS,
+        "test_stack_gather",
+        ADAPTED,
+        "Likewise. A child is awaited by the gather's future, and that by whoever awaits it; "
+        "asyncio draws an edge past the future, to the task that called gather.",
+    ),
+    Change(
+        _GRAPHS,
+        "test_stack_future",
+        SKIPPED,
+        "Its children await a future of the parent's loop, which they cannot on another loop.",
+    ),
+    Change(_TASKS, "test_gather_shield", NOT_YET, _GIVES_UP),
+    Change(_TASKS, "test_cancellation_broadcast", NOT_YET, _GIVES_UP),
+    Change(
+        _GRAPHS,
+        "TestCallStackPy",
+        SKIPPED,
+        "It has asyncio draw the graph between tasks and futures that are written in Python. The "
+        "tasks on workers are asyncio's native ones.",
+    ),
+    Change(_GRAPHS, "test_stack_tgroup", NOT_YET, "call graphs do not cross threads"),
+    Change(_GRAPHS, "test_stack_gather", NOT_YET, "call graphs do not cross threads"),
+)
+
+
+def changes(suite: str, test: str) -> dict[Kind, Change]:
+    """Look up what is different about a test."""
+    return {each.kind: each for each in CHANGES if (each.suite, each.test) == (suite, test)}
