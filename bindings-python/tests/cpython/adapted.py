@@ -16,7 +16,15 @@ from typing import Any, ClassVar
 
 import pytest
 from conftest import eventually
-from semantics.support import PATIENCE, Signal, eventually_async, idle_workers, no_gc, value
+from semantics.support import (
+    PATIENCE,
+    Signal,
+    eventually_async,
+    idle_workers,
+    is_closed,
+    no_gc,
+    value,
+)
 
 from thrasks import ThreadedTask, ThreadedTaskGroup, threaded_gather
 
@@ -204,6 +212,43 @@ class Groups(unittest.IsolatedAsyncioTestCase):
             await wake_idle_workers()
             referrers = gc.get_referrers(error)
             assert referrers == self.upstream.no_other_refs()
+
+    def refused(self, tasks: ThreadedTaskGroup, why: str) -> None:
+        coroutine = value(None)
+        with pytest.raises(RuntimeError, match=why):
+            tasks.create_task(coroutine)
+        assert is_closed(coroutine)
+
+    async def test_taskgroup_finished(self) -> None:
+        async with group() as tasks:
+            pass
+        self.refused(tasks, "is finished")
+
+    async def test_taskgroup_not_entered(self) -> None:
+        self.refused(group(), "has not been entered")
+
+    async def test_taskgroup_without_parent_task(self) -> None:
+        tasks = group()
+        with pytest.raises(RuntimeError, match="parent task"):
+            await self.upstream.await_without_task(tasks.__aenter__())
+        self.refused(tasks, "has not been entered")
+
+    async def test_taskgroup_no_create_task_after_failure(self) -> None:
+        async def fails() -> None:
+            await asyncio.sleep(0.001)
+            raise MyError
+
+        async def creates() -> None:
+            try:
+                await asyncio.sleep(PATIENCE)
+            except asyncio.CancelledError:
+                self.refused(tasks, "is shutting down")
+
+        with pytest.raises(ExceptionGroup) as caught:
+            async with group() as tasks:
+                tasks.create_task(fails())
+                tasks.create_task(creates())
+        assert [type(each) for each in caught.value.exceptions] == [MyError]
 
     async def test_taskgroup_23(self) -> None:
         ends = [Signal() for _ in range(10)]

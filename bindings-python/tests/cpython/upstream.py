@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from .changes import CHANGES, ENABLED, NOT_YET, SKIPPED, changes
+from .changes import ADAPTED, CHANGES, ENABLED, NOT_YET, SKIPPED, changes
 
 
 class Instead(types.ModuleType):
@@ -100,17 +100,17 @@ def _case(
     theirs = names_of(case)
     members: dict[str, Any] = {"__module__": module, "upstream": upstream}
     for name in {*theirs, *(names_of(adapted) if adapted else ())}:
-        different = changes(suite, name)
         if name not in theirs or not takes(case, name):
             members[name] = None
-        elif different:
-            test = getattr(adapted, name, None) or getattr(case, name)
-            if SKIPPED in different:
-                test = unittest.skip(different[SKIPPED].why)(test)
-            elif NOT_YET in different:
-                reason = f"not yet: {different[NOT_YET].why}"
-                test = pytest.mark.xfail(reason=reason, strict=True)(test)
-            members[name] = test
+            continue
+        different = changes(suite, name)
+        test = getattr(adapted if ADAPTED in different else case, name)
+        if SKIPPED in different:
+            test = unittest.skip(different[SKIPPED].why)(test)
+        elif NOT_YET in different:
+            reason = f"not yet: {different[NOT_YET].why}"
+            test = pytest.mark.xfail(reason=reason, strict=True)(test)
+        members[name] = test
     for change in CHANGES:
         if change.suite == suite and change.kind is ENABLED and hasattr(case, f"_{change.test}"):
             members[change.test] = getattr(case, f"_{change.test}")
