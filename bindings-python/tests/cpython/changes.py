@@ -39,8 +39,8 @@ _TASKS = "test_tasks"
 _GRAPHS = "test_graph"
 
 _IDLE_WORKERS = (
-    "What a child has made dies when its worker next runs (gh-157838): the idle workers are given "
-    "something to do before the referrers are looked at."
+    "What a child has made dies when its worker next runs (gh-157838), which it is told to do when "
+    "the group has ended: that is waited for before the referrers are compared."
 )
 _CLOSED = (
     "Older versions leave a coroutine that is refused to its owner, and the test awaits it. It is "
@@ -139,8 +139,7 @@ CHANGES = (
         _GRAPHS,
         "test_stack_gather",
         ADAPTED,
-        "Likewise. A child is awaited by the gather's future, and that by whoever awaits it; "
-        "asyncio draws an edge past the future, to the task that called gather.",
+        "Likewise: it looks until the caller awaits the gather.",
     ),
     Change(
         _GRAPHS,
@@ -157,8 +156,6 @@ CHANGES = (
         "It has asyncio draw the graph between tasks and futures that are written in Python. The "
         "tasks on workers are asyncio's native ones.",
     ),
-    Change(_GRAPHS, "test_stack_tgroup", NOT_YET, "call graphs do not cross threads"),
-    Change(_GRAPHS, "test_stack_gather", NOT_YET, "call graphs do not cross threads"),
 )
 
 
