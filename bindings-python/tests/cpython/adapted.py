@@ -260,32 +260,6 @@ class Groups(unittest.IsolatedAsyncioTestCase):
                 end.set()
             assert await eventually_async(lambda: tasks._unfinished == 0)
 
-    async def test_taskgroup_25(self) -> None:
-        nhydras = 0
-
-        async def hydra(tasks: ThreadedTaskGroup) -> None:
-            nonlocal nhydras
-            nhydras += 1
-            await asyncio.sleep(0.01)
-            try:
-                tasks.create_task(hydra(tasks))
-                tasks.create_task(hydra(tasks))
-            except RuntimeError as error:
-                if "is shutting down" not in str(error):
-                    raise
-
-        async def hercules() -> None:
-            while nhydras < 10:  # noqa: ASYNC110 - as CPython has it
-                await asyncio.sleep(0.015)
-            raise MyError
-
-        with pytest.raises(ExceptionGroup) as caught:
-            async with group() as tasks:
-                tasks.create_task(hydra(tasks))
-                tasks.create_task(hercules())
-        assert [type(each) for each in caught.value.exceptions] == [MyError]
-        assert nhydras >= 10
-
 
 class Gathers(unittest.TestCase):
     """For test_tasks."""

@@ -54,10 +54,6 @@ _FOREIGN_FUTURE = (
     "A child awaits a future of the caller's loop, which it can do from another loop only through "
     "one of its own."
 )
-_GIVES_UP = (
-    "a gather that is cancelled while its loop stands still sets a timer to give up the wait, even "
-    "if nothing of it is on another thread"
-)
 
 CHANGES = (
     Change(
@@ -89,13 +85,6 @@ CHANGES = (
         "test_taskgroup_23",
         ADAPTED,
         "It counts the group's private `_tasks`; here, its private `_unfinished`.",
-    ),
-    Change(
-        _GROUPS,
-        "test_taskgroup_25",
-        ADAPTED,
-        "A child that runs while another thread aborts the group is refused when it creates a "
-        "task, before it is cancelled; asyncio cancels all children before any of them runs on.",
     ),
     Change(_GROUPS, "test_taskgroup_finished", ADAPTED, _CLOSED, until=(3, 13)),
     Change(_GROUPS, "test_taskgroup_no_create_task_after_failure", ADAPTED, _CLOSED, until=(3, 13)),
@@ -147,8 +136,6 @@ CHANGES = (
         SKIPPED,
         "Its children await a future of the parent's loop, which they cannot on another loop.",
     ),
-    Change(_TASKS, "test_gather_shield", NOT_YET, _GIVES_UP),
-    Change(_TASKS, "test_cancellation_broadcast", NOT_YET, _GIVES_UP),
     Change(
         _GRAPHS,
         "TestCallStackPy",
