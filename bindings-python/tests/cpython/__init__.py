@@ -11,7 +11,7 @@ test_taskgroups.py  `TaskGroup` by `ThreadedTaskGroup(3)`, strict about groups  
 test_tasks.py       `gather` by `threaded_gather(num_threads=2)`                 2 x 12 and 8 x 6
 test_timeouts.py    both: a group inside a timeout                               1
 test_context.py     both: decimal contexts of what is gathered                   1
-test_graph.py       both: call graphs                                            2 x 3
+test_graph.py       both: call graphs                                            2, 4 skipped
 ==================  ===========================================================  ================
 
 Each of their tests is one test here, of the same name and in a class of the same name. A version of
