@@ -46,12 +46,6 @@ def run(source: str, *options: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-#: Before 3.14, an interpreter that exits ends the daemon threads that are left with pthread_exit:
-#: with native code on their stacks, that aborts the process.
-leaves_a_stuck_thread = pytest.mark.skipif(
-    sys.version_info < (3, 14), reason="CPython before 3.14 aborts when a native thread is left"
-)
-
 SHAPES = {
     "idle workers": ("asyncio.run(threaded_gather(value(1)))", 0),
     "busy workers, in a daemon thread's loop": (
@@ -143,7 +137,7 @@ SHAPES = {
 
 @pytest.mark.parametrize(
     "shape",
-    [pytest.param(s, marks=leaves_a_stuck_thread if "spins" in s else ()) for s in SHAPES],
+    SHAPES,
 )
 def test_the_interpreter_exits(shape: str) -> None:
     source, code = SHAPES[shape]
@@ -220,7 +214,6 @@ def test_ctrl_c_once_ends_what_can_end(wait: str) -> None:
     assert "left behind" not in errors
 
 
-@leaves_a_stuck_thread
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
 @pytest.mark.parametrize("wait", WAITS)
 def test_ctrl_c_twice_ends_with_a_child_stuck_in_synchronous_code(wait: str) -> None:

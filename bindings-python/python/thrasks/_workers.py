@@ -161,7 +161,26 @@ async def _shutdown_executor(loop: asyncio.AbstractEventLoop) -> None:
 
 
 def _at_exit() -> None:
-    _thrasks.stop_all_loops(EXIT_TIME)
+    stuck = _thrasks.stop_all_loops(EXIT_TIME)
+    if stuck and sys.version_info < (3, 14):
+        _interrupt(set(stuck))
+        _thrasks.stop_all_loops(EXIT_TIME)
+
+
+def _interrupt(names: set[str]) -> None:
+    """Raise SystemExit in threads that run Python code.
+
+    Before 3.14, an interpreter that exits ends daemon threads as soon as they run Python code, in a
+    way that native code on their stacks does not survive: the process would abort. One that is
+    stuck in native code is let be, and ends with the process.
+    """
+    import ctypes
+
+    for thread in threading.enumerate():
+        if thread.name in names and thread.ident is not None:
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit)
+            )
 
 
 # Before the interpreter begins to finalise, and before it joins the other threads: those may wait
