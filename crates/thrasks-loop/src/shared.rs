@@ -1,9 +1,11 @@
 use std::{
+    future::{Future, poll_fn},
+    pin::Pin,
     sync::{
         Arc, Mutex, OnceLock,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    task::Waker,
+    task::{Context, Waker},
     thread::ThreadId,
     time::Instant,
 };
@@ -11,7 +13,7 @@ use std::{
 use event_listener::Event;
 
 use crate::{
-    Inbox, LoopStats,
+    Inbox, LoopStats, QuietWaker,
     counters::Counters,
     crew::Crew,
     quiet::{bury, quietly},
@@ -175,12 +177,17 @@ impl<J> Shared<J> {
     }
 
     pub(crate) async fn exited(&self) {
+        let mut quiet = QuietWaker::new();
         while !self.has_exited() {
-            let listener = self.exit.listen();
+            let mut listener = self.exit.listen();
             if self.has_exited() {
                 return;
             }
-            listener.await;
+            poll_fn(|cx| {
+                let waker = quiet.cover(cx.waker());
+                Pin::new(&mut listener).poll(&mut Context::from_waker(waker))
+            })
+            .await;
         }
     }
 

@@ -33,7 +33,7 @@ impl<O: 'static, K: Kind<O>> Supervisor<O> for Batch<O, K> {
         if K::FAIL_FAST && outcome.is_err() {
             self.common.fail(index);
         }
-        self.common.start_next();
+        self.common.start_next(index);
         if self.slots.fill(key, outcome) {
             self.common.close();
         }

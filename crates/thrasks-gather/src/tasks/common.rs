@@ -1,13 +1,10 @@
-use std::{
-    mem,
-    sync::{
-        Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
+use std::sync::{
+    Mutex,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use event_listener::Event;
-use thrasks_group::Hold;
+use thrasks_group::{Hold, Panic};
 use thrasks_loop::{LoopPool, Task};
 use thrasks_sched::{Limit, Reason};
 
@@ -39,8 +36,8 @@ pub(crate) struct Gate {
     low: usize,
     /// The future has no more to refill it with.
     exhausted: AtomicBool,
-    /// Tasks that were to start and that the pool did not take, for the future to drop.
-    refused: Mutex<Vec<Task>>,
+    /// The tasks that are being given to the pool now, by whose end made room for them.
+    starting: Mutex<Vec<usize>>,
 }
 
 impl Common {
@@ -51,7 +48,7 @@ impl Common {
             pool: pool.clone(),
             low: size / 2,
             exhausted: AtomicBool::new(false),
-            refused: Mutex::new(Vec::new()),
+            starting: Mutex::new(Vec::new()),
         });
         Self {
             open: AtomicUsize::new(0),
@@ -113,26 +110,34 @@ impl Common {
         Some(reasons.swap_remove(at).1)
     }
 
-    /// A task has ended: where there is a limit, the next one may start.
-    pub(crate) fn start_next(&self) {
+    /// The task `ended` has ended: where there is a limit, the next one may start.
+    pub(crate) fn start_next(&self, ended: usize) {
         let Some(gate) = &self.gate else { return };
+        if gate.has_left(ended) {
+            return;
+        }
+        // A loop, not a recursion: each one that does not start makes room for another.
+        while !self.is_stopped()
+            && let Some((index, task)) = gate.limit.leave()
+        {
+            lock(&gate.starting).push(index);
+            match Panic::catch(|| gate.pool.submit(task)) {
+                Ok(Ok(())) => {}
+                Ok(Err(rejected)) => {
+                    let (task, reason) = rejected.into_parts();
+                    self.note(index, reason);
+                    drop(task);
+                }
+                // The scheduler's. It has dropped the task, or holds it for a loop to come to.
+                Err(_panic) => {}
+            }
+            if gate.has_left(index) {
+                break;
+            }
+        }
         if self.is_stopped() {
             drop(gate.limit.drain());
             return;
-        }
-        if let Some((index, task)) = gate.limit.leave()
-            && let Err(rejected) = gate.pool.submit(task)
-        {
-            let (task, reason) = rejected.into_parts();
-            self.note(index, reason);
-            // Not dropped here: its end would start the next one, in a recursion as deep as the
-            // backlog is long where the pool is closed.
-            lock(&gate.refused).push(task);
-            self.wake.notify(usize::MAX);
-            if self.is_stopped() {
-                // The future may be gone, with nobody else to do it. Nothing starts any more.
-                self.drop_refused();
-            }
         }
         if gate.limit.waiting() <= gate.low && !gate.exhausted.load(Ordering::Acquire) {
             self.wake.notify(usize::MAX);
@@ -160,18 +165,16 @@ impl Common {
         if let Some(gate) = &self.gate {
             drop(gate.limit.drain());
         }
-        self.drop_refused();
     }
+}
 
-    /// Drops the tasks that the pool did not take. Each lets another one try.
-    pub(crate) fn drop_refused(&self) {
-        let Some(gate) = &self.gate else { return };
-        loop {
-            let refused = mem::take(&mut *lock(&gate.refused));
-            if refused.is_empty() {
-                return;
-            }
-            drop(refused);
-        }
+impl Gate {
+    /// Called for a task that is being given to the pool twice: when it has ended, which may be
+    /// before that call returns, and inside of it; and by who gave it. The first call is told that
+    /// the task has left that state only now: the second one starts the next task.
+    fn has_left(&self, index: usize) -> bool {
+        let mut starting = lock(&self.starting);
+        let at = starting.iter().position(|of| *of == index);
+        at.map(|at| starting.swap_remove(at)).is_some()
     }
 }

@@ -11,7 +11,7 @@ use std::{
 
 use event_listener::EventListener;
 use thrasks_group::{Failure, Unstarted};
-use thrasks_loop::{JoinHandle, LoopPool, Task};
+use thrasks_loop::{JoinHandle, LoopPool, QuietWaker, Task};
 
 use super::{batch::Batch, common::Common};
 use crate::{Gather, Kind};
@@ -53,6 +53,7 @@ pub struct GatherFuture<I, K: Kind<O>, O> {
     /// Made in the first poll.
     common: Option<Arc<Common>>,
     listener: Option<EventListener>,
+    quiet: QuietWaker,
     /// How many tasks have been made.
     made: usize,
     running: VecDeque<Running<O, K>>,
@@ -77,6 +78,7 @@ impl<I, K: Kind<O>, O> GatherFuture<I, K, O> {
             limit,
             common: None,
             listener: None,
+            quiet: QuietWaker::new(),
             made: 0,
             running: VecDeque::new(),
             outcomes: Vec::new(),
@@ -162,7 +164,6 @@ where
 
     /// Does what there is to do now. Returns whether everything has ended.
     fn advance(&mut self, common: &Arc<Common>) -> bool {
-        common.drop_refused();
         self.retire();
         self.refill(common);
         if common.is_stopped() && !mem::replace(&mut self.cancelled, true) {
@@ -201,7 +202,8 @@ where
             if this.advance(&common) {
                 break;
             }
-            if Pin::new(&mut listener).poll(cx).is_pending() {
+            let waker = this.quiet.cover(cx.waker());
+            if Pin::new(&mut listener).poll(&mut Context::from_waker(waker)).is_pending() {
                 this.listener = Some(listener);
                 return Poll::Pending;
             }

@@ -20,11 +20,21 @@ pub(crate) struct Child<T, E> {
 
 struct State<T> {
     cancelled: bool,
-    /// Whether it counts as alive for the group's limit.
-    counted: bool,
+    turn: Turn,
     /// Why the pool did not take it.
     rejection: Option<Reason>,
     value: Value<T>,
+}
+
+/// Where a child stands with its group's limit.
+enum Turn {
+    /// It does not count as alive: it waits, it has ended, or there is no limit.
+    Out,
+    /// Whoever took it from the line is giving it to the pool. Its end, which may come before that
+    /// call returns, and inside of it, leaves the next one to that caller.
+    Starting,
+    /// It counts as alive: its end starts the next one.
+    Counted,
 }
 
 enum Value<T> {
@@ -50,7 +60,7 @@ impl<T, E> Child<T, E> {
             task: OnceLock::new(),
             state: Mutex::new(State {
                 cancelled: false,
-                counted: false,
+                turn: Turn::Out,
                 rejection: None,
                 value: Value::Pending(None),
             }),
@@ -72,15 +82,31 @@ impl<T, E> Child<T, E> {
         lock(&self.state).cancelled
     }
 
-    pub(crate) fn set_counted(&self, counted: bool) {
-        lock(&self.state).counted = counted;
+    /// It counts as alive from now on, before the pool is given it.
+    pub(crate) fn count(&self) {
+        lock(&self.state).turn = Turn::Counted;
+    }
+
+    /// The pool is about to be given it, by one who goes on to the next if it does not start.
+    pub(crate) fn starting(&self) {
+        lock(&self.state).turn = Turn::Starting;
+    }
+
+    /// The pool has been given it. Returns whether it counts as alive: not if it has ended already.
+    ///
+    /// The lock orders this and its end: the one that comes second starts the next child.
+    pub(crate) fn started(&self) -> bool {
+        let mut state = lock(&self.state);
+        let starting = matches!(state.turn, Turn::Starting);
+        if starting {
+            state.turn = Turn::Counted;
+        }
+        starting
     }
 
     /// The pool has not taken it; its task is about to be dropped.
     pub(crate) fn reject(&self, reason: Reason) {
-        let mut state = lock(&self.state);
-        state.rejection = Some(reason);
-        state.counted = false;
+        lock(&self.state).rejection = Some(reason);
     }
 
     fn request_cancel(&self) {
@@ -137,11 +163,13 @@ where
             failure = Some(Failure::Panicked(panic));
             core.fail();
         }
-        if lock(&self.state).counted {
+        let turn = mem::replace(&mut lock(&self.state).turn, Turn::Out);
+        if matches!(turn, Turn::Counted) {
             core.start_next();
         }
         if let Some(joiner) = joiner {
-            joiner.wake();
+            // A waker that panics is its owner's loss, not the group's.
+            let _ = Panic::catch(|| joiner.wake());
         }
         self.seat.end(failure);
     }

@@ -1,12 +1,16 @@
 use std::{
     fmt,
+    future::{Future, poll_fn},
+    pin::Pin,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
+    task::Context,
 };
 
 use event_listener::Event;
+use thrasks_loop::QuietWaker;
 use thrasks_sched::Limit;
 
 use crate::{Failure, GroupState, Hold, Panic, Ticket, sync::lock};
@@ -36,7 +40,7 @@ pub(crate) trait Member: Send + Sync {
 /// A child that waits until fewer others are alive.
 pub(crate) trait Waiting: Send {
     /// Gives it to the pool, and to the limit's count. Where that is not to be or fails, it ends
-    /// uncounted, and the answer is `false`.
+    /// uncounted, and the answer is `false`. Does not panic.
     fn start(self: Box<Self>) -> bool;
 
     fn into_any(self: Box<Self>) -> Box<dyn std::any::Any>;
@@ -131,10 +135,15 @@ impl<E> Core<E> {
 
     /// Completes when the group is finished, or was never run.
     pub(crate) async fn ended(&self) {
+        let mut quiet = QuietWaker::new();
         while self.state.is_entered() && !self.over.load(Ordering::Acquire) {
-            let listener = self.finished.listen();
+            let mut listener = self.finished.listen();
             if !self.over.load(Ordering::Acquire) {
-                listener.await;
+                poll_fn(|cx| {
+                    let waker = quiet.cover(cx.waker());
+                    Pin::new(&mut listener).poll(&mut Context::from_waker(waker))
+                })
+                .await;
             }
         }
     }

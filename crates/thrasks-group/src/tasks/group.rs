@@ -324,7 +324,7 @@ impl<E: Send + 'static> TaskGroup<E> {
                 unreachable!("a limit gives back what was put in");
             };
             launch = *same;
-            child.set_counted(true);
+            child.count();
         }
         match launch.spawn() {
             Ok(()) => Ok(GroupHandle::new(child)),

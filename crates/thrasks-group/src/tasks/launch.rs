@@ -3,7 +3,7 @@ use std::{any::Any, future::Future, sync::Arc};
 use thrasks_loop::{LoopPool, Task};
 
 use super::{child::Child, core::Waiting, spawn_error::Reason};
-use crate::Unstarted;
+use crate::{Panic, Unstarted};
 
 /// A child that the pool has not been given yet.
 pub(crate) struct Launch<F, T, E>
@@ -59,26 +59,25 @@ where
         if child.is_cancelled() {
             return false;
         }
-        child.set_counted(true);
+        child.starting();
         // Past the pool's bound on what waits there: this one was promised a place, and the
         // group's limit bounds how many come this way.
         let (task, handle) = Task::new(move || task.start());
-        let submitted = match worker {
+        let submitted = Panic::catch(|| match worker {
             Some(worker) => pool.submit_to(worker, task),
             None => pool.submit(task),
-        };
+        });
         match submitted {
-            Ok(()) => {
-                child.attach(handle);
-                true
-            }
-            Err(rejected) => {
+            Ok(Ok(())) => child.attach(handle),
+            Ok(Err(rejected)) => {
                 let (task, reason) = rejected.into_parts();
                 child.reject(reason);
                 drop(task);
-                false
             }
+            // The scheduler's. The task is gone, or lies in a queue, where this cancels it.
+            Err(_panic) => drop(handle),
         }
+        child.started()
     }
 
     fn into_any(self: Box<Self>) -> Box<dyn Any> {

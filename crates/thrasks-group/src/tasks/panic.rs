@@ -1,12 +1,13 @@
 use std::{
     any::Any,
     error::Error,
-    fmt,
+    fmt, mem,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::{Mutex, PoisonError},
 };
 
-/// A panic that was caught: what it carried.
+/// A panic that was caught: what it carried. Dropped with a payload whose drop panics, it keeps that
+/// to itself.
 ///
 /// # Examples
 ///
@@ -20,8 +21,11 @@ use std::{
 pub struct Panic {
     /// In a mutex to make the panic `Sync`, which a payload need not be; in a box to keep every
     /// result that may hold one small.
-    payload: Box<Mutex<Box<dyn Any + Send>>>,
+    payload: Box<Mutex<Payload>>,
 }
+
+/// What a panic carried, until that is taken out.
+struct Payload(Option<Box<dyn Any + Send>>);
 
 impl Panic {
     /// The panic with this payload.
@@ -34,7 +38,7 @@ impl Panic {
     /// assert_eq!(Panic::new(Box::new("oops")).to_string(), "panicked: oops");
     /// ```
     pub fn new(payload: Box<dyn Any + Send>) -> Self {
-        Self { payload: Box::new(Mutex::new(payload)) }
+        Self { payload: Box::new(Mutex::new(Payload(Some(payload)))) }
     }
 
     /// Calls `f` and catches its panic.
@@ -68,6 +72,7 @@ impl Panic {
     /// ```
     pub fn message(&self) -> Option<String> {
         let payload = self.payload.lock().unwrap_or_else(PoisonError::into_inner);
+        let payload = payload.0.as_ref()?;
         let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
         text.or_else(|| payload.downcast_ref::<String>().cloned())
     }
@@ -83,7 +88,11 @@ impl Panic {
     /// assert_eq!(payload.downcast_ref(), Some(&7));
     /// ```
     pub fn into_payload(self) -> Box<dyn Any + Send> {
-        self.payload.into_inner().unwrap_or_else(PoisonError::into_inner)
+        let mut payload = self.payload.into_inner().unwrap_or_else(PoisonError::into_inner);
+        match payload.0.take() {
+            Some(payload) => payload,
+            None => unreachable!("only this takes it out, and consumes the panic"),
+        }
     }
 
     /// Lets the panic go on, here.
@@ -101,6 +110,16 @@ impl Panic {
     /// ```
     pub fn resume(self) -> ! {
         resume_unwind(self.into_payload())
+    }
+}
+
+impl Drop for Payload {
+    fn drop(&mut self) {
+        let payload = self.0.take();
+        if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            // Whoever throws payloads that throw when dropped leaks the second one.
+            mem::forget(second);
+        }
     }
 }
 

@@ -2,10 +2,11 @@ use std::{
     future::{Future, poll_fn},
     pin::{Pin, pin},
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
 use event_listener::EventListener;
+use thrasks_loop::QuietWaker;
 
 use super::{
     core::{Core, Member},
@@ -101,9 +102,10 @@ impl<E: Send + 'static> Scope<E> {
     {
         let mut enclosure = self.body.clone();
         let mut stage = pin!(Stage::new(body));
-        let mut aborted = None;
+        let (mut aborted, mut quiet) = (None, QuietWaker::new());
         poll_fn(|cx| {
-            let Some(this) = enclosure.take_if(|_| !self.poll_aborted(&mut aborted, cx)) else {
+            let waker = quiet.cover(cx.waker());
+            let Some(this) = enclosure.take_if(|_| !self.poll_aborted(&mut aborted, waker)) else {
                 let dropped = stage.as_mut().end();
                 return Poll::Ready(dropped.map_or_else(Outcome::Panicked, |()| Outcome::Dropped));
             };
@@ -115,14 +117,14 @@ impl<E: Send + 'static> Scope<E> {
     }
 
     /// Whether the group has been aborted; if not, the task is woken when it is.
-    fn poll_aborted(&self, listener: &mut Option<EventListener>, cx: &mut Context<'_>) -> bool {
+    fn poll_aborted(&self, listener: &mut Option<EventListener>, waker: &Waker) -> bool {
         loop {
             // Listened to before it is looked at: an abort in between is not missed.
             let listening = listener.get_or_insert_with(|| self.core.aborted.listen());
             if self.core.state.is_aborting() {
                 return true;
             }
-            if Pin::new(listening).poll(cx).is_pending() {
+            if Pin::new(listening).poll(&mut Context::from_waker(waker)).is_pending() {
                 return false;
             }
             *listener = None;
