@@ -29,14 +29,14 @@
 //! | a combinator that groups wait for | [`Hold`], [`Supervised`] |
 #![forbid(unsafe_code)]
 
+#[cfg(thrasks_loom)]
+#[doc(hidden)]
+pub mod models;
 mod state;
 mod sync;
-// The loom models in tests/loom.rs are about the state machine alone.
-#[cfg(not(thrasks_loom))]
 mod tasks;
 
 pub use state::{AlreadyEntered, GroupState, Left, Refusal, Refused, Ticket};
-#[cfg(not(thrasks_loom))]
 pub use tasks::{
     Builder, ChildError, Enclosure, Failure, GroupError, GroupHandle, Hold, Outcome, Panic,
     SpawnError, Supervised, Supervisor, TaskGroup, Unstarted, within,

@@ -1,8 +1,8 @@
 //! Groups of tasks on the loops of thrasks-loop, and the parts that they are made of.
 
 mod builder;
-mod child;
-mod core;
+pub(crate) mod child;
+pub(crate) mod core;
 mod error;
 mod failure;
 mod group;
@@ -10,7 +10,7 @@ mod handle;
 mod hold;
 mod launch;
 mod panic;
-mod scope;
+pub(crate) mod scope;
 mod seat;
 mod spawn_error;
 mod stage;

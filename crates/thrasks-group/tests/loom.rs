@@ -100,3 +100,24 @@ fn a_member_that_brings_in_another_while_the_body_ends_keeps_the_group_going() {
         assert!(group.is_finished());
     });
 }
+
+/// The models of what cannot be got at from here.
+macro_rules! inside {
+    ($($name:ident)+) => {$(
+        #[test]
+        fn $name() {
+            model(thrasks_group::models::$name);
+        }
+    )+};
+}
+
+inside! {
+    a_child_cancelled_while_the_pool_takes_it_is_cancelled
+    a_child_that_ends_while_it_is_started_makes_room_once
+    a_dropped_scope_keeps_no_failure
+    a_scope_is_told_that_its_last_child_has_ended
+    a_scope_whose_child_fails_drops_its_body_and_ends
+    who_awaits_a_child_is_told_of_its_end
+    a_value_whose_handle_is_dropped_is_dropped_once
+    a_scope_ends_after_the_holds_on_its_children
+}

@@ -1,10 +1,12 @@
 use std::{
     fmt,
-    sync::Mutex,
     time::{Duration, Instant},
 };
 
-use crate::{LoopHandle, LoopThread, sync::lock};
+use crate::{
+    LoopHandle, LoopThread,
+    sync::{Mutex, lock},
+};
 
 /// Idle loop threads kept warm, so that whoever needs some for a while need not make them.
 ///

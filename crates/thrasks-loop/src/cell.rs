@@ -1,9 +1,13 @@
 use std::{
-    sync::{Arc, Mutex, MutexGuard},
+    sync::Arc,
     task::{Context, Poll, Waker},
 };
 
-use crate::{JoinError, quiet::quietly, sync::lock};
+use crate::{
+    JoinError,
+    quiet::quietly,
+    sync::{Mutex, MutexGuard, lock},
+};
 
 /// Where the loop leaves the outcome of a task and the handle finds it.
 ///

@@ -1,10 +1,9 @@
 use std::{
-    sync::{
-        OnceLock,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
-    },
+    sync::OnceLock,
     time::{Duration, Instant},
 };
+
+use crate::sync::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 
 /// What one loop has done so far, in numbers.
 ///
@@ -69,10 +68,12 @@ impl Counters {
     /// The loop is about to take a job from somewhere, if there is one.
     ///
     /// A job that is out of its queue and not counted here would be missed by whoever waits for
-    /// the loop to be drained. Release, and before the job is taken: whoever sees the queue
-    /// without the job has synchronised with the take, and sees this too.
+    /// the loop to be drained. The fence is between this and the take, and pairs with that in
+    /// [`is_idle`](Self::is_idle): whoever sees the queue without the job sees this too. A queue may
+    /// be somebody else's, and need not order anything by itself.
     pub(crate) fn look(&self) {
-        self.looking.store(true, Ordering::Release);
+        self.looking.store(true, Ordering::Relaxed);
+        fence(Ordering::Release);
     }
 
     /// What was found has been counted, or there was nothing.
@@ -123,8 +124,9 @@ impl Counters {
         usize::try_from(running).unwrap_or(usize::MAX)
     }
 
-    /// Whether the loop has nothing to do: neither running nor in hand.
+    /// Whether the loop has nothing to do: neither running nor in hand. To be asked after the queues.
     pub(crate) fn is_idle(&self) -> bool {
+        fence(Ordering::Acquire);
         // In this order: what was in hand is counted before it is out of hand.
         !self.looking.load(Ordering::Acquire) && self.running() == 0
     }

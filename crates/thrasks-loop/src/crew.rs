@@ -1,13 +1,5 @@
-use std::{
-    collections::VecDeque,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering, fence},
-    },
-    time::Instant,
-};
+use std::{collections::VecDeque, sync::Arc, time::Instant};
 
-use event_listener::Event;
 use thrasks_sched::{Batch, Reason, Rejected, Scheduler, Wake};
 
 use crate::{
@@ -15,13 +7,13 @@ use crate::{
     permits::Permits,
     quiet::{bury, quietly},
     shared::Seat,
-    sync::lock,
+    sync::{AtomicBool, AtomicUsize, Event, Mutex, Ordering, fence, lock},
     wait::wait,
 };
 
 /// How often a job may come back from loops that are over before it is given up: a placement may
 /// insist on one of them.
-const TRIES: usize = 1_000;
+const TRIES: usize = if cfg!(thrasks_loom) { 2 } else { 1_000 };
 
 /// A scheduler and the loops that serve it: what the pool's handles and its loops share.
 ///

@@ -1,6 +1,6 @@
-use std::{any::Any, error::Error, fmt, sync::Mutex};
+use std::{any::Any, error::Error, fmt};
 
-use crate::sync::lock;
+use crate::sync::{Mutex, lock};
 
 /// Why a task has no result.
 ///

@@ -37,6 +37,12 @@ mod join_error;
 mod life;
 mod local;
 mod loop_handle;
+#[cfg(thrasks_loom)]
+#[doc(hidden)]
+pub mod modelled;
+#[cfg(thrasks_loom)]
+#[doc(hidden)]
+pub mod models;
 mod permits;
 mod pool;
 mod pool_spawn;

@@ -4,13 +4,16 @@ use std::{
     future::Future,
     mem,
     pin::Pin,
-    sync::{Arc, Mutex},
+    sync::Arc,
     task::{Context, Poll, Waker},
 };
 
 use thrasks_sched::Reason;
 
-use crate::{quiet::quietly, sync::lock};
+use crate::{
+    quiet::quietly,
+    sync::{Mutex, lock},
+};
 
 /// The bound on what may wait to be started, fair: a permit that comes back goes to whoever has
 /// waited longest, and to nobody else.

@@ -1,9 +1,6 @@
 use std::{
     fmt,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -14,7 +11,7 @@ use crate::{
     crew::Crew,
     permits::Permits,
     quiet::{bury, quietly},
-    sync::lock,
+    sync::{AtomicBool, AtomicUsize, Mutex, Ordering, lock},
 };
 
 /// How long after the deadline of a shutdown a thread may take to drop its tasks and end.

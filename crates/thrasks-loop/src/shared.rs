@@ -1,23 +1,18 @@
 use std::{
     future::{Future, poll_fn},
     pin::Pin,
-    sync::{
-        Arc, Mutex, OnceLock,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
+    sync::{Arc, OnceLock},
     task::{Context, Waker},
     thread::ThreadId,
     time::Instant,
 };
-
-use event_listener::Event;
 
 use crate::{
     Inbox, LoopStats, QuietWaker,
     counters::Counters,
     crew::Crew,
     quiet::{bury, quietly},
-    sync::lock,
+    sync::{AtomicBool, AtomicUsize, Event, Mutex, Ordering, lock},
     wait::wait,
 };
 

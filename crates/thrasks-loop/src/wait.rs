@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use event_listener::{Event, Listener as _};
+use crate::sync::{Event, Listener as _};
 
 /// Blocks until `done`, which somebody who makes it true tells by the event, or the deadline has
 /// passed. Returns whether it is done.

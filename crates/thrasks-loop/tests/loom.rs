@@ -217,3 +217,30 @@ fn an_item_is_in_or_out_when_the_inbox_closes() {
         assert_eq!(accepted, popped);
     });
 }
+
+/// The models of what cannot be got at from here.
+macro_rules! inside {
+    ($($name:ident)+) => {$(
+        #[test]
+        fn $name() {
+            model(thrasks_loop::models::$name);
+        }
+    )+};
+}
+
+inside! {
+    an_outcome_is_found_or_wakes_the_one_who_waits
+    a_cancelled_task_ends_and_who_awaits_it_learns_of_it
+    an_outcome_and_a_cancel_at_once_are_one_of_the_two
+    a_permit_goes_from_one_to_the_next
+    one_who_leaves_the_line_keeps_the_permit_from_nobody
+    closing_a_bound_ends_the_waiting
+    a_job_dealt_to_a_loop_that_ends_is_run_by_another
+    a_job_placed_on_a_loop_that_ends_is_run_by_another
+    a_job_handed_to_a_loop_that_ends_is_run_by_another
+    with_its_last_loop_a_crew_is_closed
+    a_loop_that_ends_while_it_is_seated_is_lost
+    a_loop_that_is_seated_finds_what_waits_there
+    who_waits_for_the_end_of_all_jobs_waits_as_long_as_that_and_no_longer
+    who_waits_for_a_loops_exit_is_told
+}

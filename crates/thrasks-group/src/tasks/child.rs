@@ -1,6 +1,6 @@
 use std::{
     mem,
-    sync::{Arc, Mutex, OnceLock},
+    sync::{Arc, OnceLock},
     task::{Context, Poll, Waker},
 };
 
@@ -8,13 +8,16 @@ use thrasks_loop::JoinHandle;
 use thrasks_sched::Reason;
 
 use super::{core::Core, core::Member, seat::Seat};
-use crate::{ChildError, Enclosure, Failure, Outcome, Panic, Supervisor, sync::lock};
+use crate::{
+    ChildError, Enclosure, Failure, Outcome, Panic, Supervisor,
+    sync::{Mutex, lock},
+};
 
 /// One child: what its task, its handle and its group share.
 pub(crate) struct Child<T, E> {
     pub(crate) seat: Seat<E>,
     /// Set when the pool has taken the task; how to cancel it then.
-    task: OnceLock<JoinHandle<()>>,
+    pub(crate) task: OnceLock<JoinHandle<()>>,
     state: Mutex<State<T>>,
 }
 

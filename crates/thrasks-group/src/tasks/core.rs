@@ -2,18 +2,17 @@ use std::{
     fmt,
     future::{Future, poll_fn},
     pin::Pin,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     task::Context,
 };
 
-use event_listener::Event;
 use thrasks_loop::QuietWaker;
 use thrasks_sched::Limit;
 
-use crate::{Failure, GroupState, Hold, Panic, Ticket, sync::lock};
+use crate::{
+    Failure, GroupState, Hold, Panic, Ticket,
+    sync::{AtomicBool, Event, Mutex, Ordering, lock},
+};
 
 /// What the handles, the children and the scope of one group share.
 pub(crate) struct Core<E> {

@@ -1,6 +1,8 @@
 use std::{any::Any, cell::Cell, fmt, sync::Arc};
 
-thread_local! {
+use crate::sync::thread_locals;
+
+thread_locals! {
     /// What encloses the code that this thread runs now.
     static CURRENT: Cell<Option<Arc<dyn Enclosure>>> = const { Cell::new(None) };
 }

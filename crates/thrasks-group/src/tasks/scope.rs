@@ -5,7 +5,6 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use event_listener::EventListener;
 use thrasks_loop::QuietWaker;
 
 use super::{
@@ -13,7 +12,7 @@ use super::{
     seat::Seat,
     stage::Stage,
 };
-use crate::{Enclosure, Failure, GroupError, Hold, Outcome, within};
+use crate::{Enclosure, Failure, GroupError, Hold, Outcome, sync::EventListener, within};
 
 /// The run of a group: its body, then the wait for its children. Dropped before its end, it
 /// cancels them.

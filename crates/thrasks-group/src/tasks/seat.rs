@@ -1,7 +1,10 @@
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use super::core::Core;
-use crate::{Failure, Ticket, sync::lock};
+use crate::{
+    Failure, Ticket,
+    sync::{Mutex, lock},
+};
 
 /// The place of a child, or of the body, in its group. It is left when the task has ended and
 /// nothing holds on to it any more.
