@@ -27,18 +27,17 @@
 //! task, [`Slots`].
 #![forbid(unsafe_code)]
 
+#[cfg(thrasks_loom)]
+#[doc(hidden)]
+pub mod models;
 mod slots;
 mod sync;
-// The loom models in tests/loom.rs are about the slots alone.
-#[cfg(not(thrasks_loom))]
 mod tasks;
 
 pub use slots::Slots;
-#[cfg(not(thrasks_loom))]
 pub use tasks::{
     All, Gather, GatherFuture, Kind, Settled, Try, gather, gather_settled, try_gather,
 };
-#[cfg(not(thrasks_loom))]
 pub use thrasks_group::{Failure, Panic};
 
 /// Runs the README's code as a test.

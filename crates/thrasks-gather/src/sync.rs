@@ -1,7 +1,7 @@
 //! What this crate shares between threads, in two bodies: the real one, and loom's for the models
 //! in `tests/loom.rs`.
 
-pub(crate) use imp::{AtomicUsize, Mutex, MutexGuard};
+pub(crate) use imp::{AtomicBool, AtomicUsize, Event, EventListener, Mutex, MutexGuard};
 use std::sync::PoisonError;
 pub(crate) use std::sync::atomic::Ordering;
 
@@ -12,10 +12,18 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(not(thrasks_loom))]
 mod imp {
-    pub(crate) use std::sync::{Mutex, MutexGuard, atomic::AtomicUsize};
+    pub(crate) use event_listener::{Event, EventListener};
+    pub(crate) use std::sync::{
+        Mutex, MutexGuard,
+        atomic::{AtomicBool, AtomicUsize},
+    };
 }
 
 #[cfg(thrasks_loom)]
 mod imp {
-    pub(crate) use loom::sync::{Mutex, MutexGuard, atomic::AtomicUsize};
+    pub(crate) use loom::sync::{
+        Mutex, MutexGuard,
+        atomic::{AtomicBool, AtomicUsize},
+    };
+    pub(crate) use thrasks_loop::modelled::{Event, EventListener};
 }

@@ -1,7 +1,7 @@
 //! Gathers over the loops of thrasks-loop.
 
-mod batch;
-mod common;
+pub(crate) mod batch;
+pub(crate) mod common;
 mod future;
 mod gather;
 mod kind;

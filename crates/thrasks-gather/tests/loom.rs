@@ -60,3 +60,20 @@ fn who_sees_the_countdown_at_its_end_sees_what_every_job_did_before() {
         }
     });
 }
+
+/// The models of what cannot be got at from here.
+macro_rules! inside {
+    ($($name:ident)+) => {$(
+        #[test]
+        fn $name() {
+            model(thrasks_gather::models::$name);
+        }
+    )+};
+}
+
+inside! {
+    a_gather_is_told_of_its_last_task_and_sees_every_outcome
+    one_of_two_failures_is_the_first
+    a_gather_ends_after_the_holds_on_its_tasks
+    tasks_that_are_refused_at_their_turn_make_room_for_the_next
+}

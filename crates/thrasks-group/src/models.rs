@@ -174,3 +174,21 @@ pub fn a_scope_ends_after_the_holds_on_its_children() {
     release.join().unwrap();
     task.join().unwrap();
 }
+
+/// Whoever waits for a group beside its scope is told of its end, and sees what its children did.
+pub fn who_waits_for_a_group_sees_what_its_children_did() {
+    let (scope, child, core) = group::<u8, u8>(true, None);
+    let did = counter();
+    let doing = did.clone();
+    let task = thread::spawn(move || {
+        run(child, || {
+            doing.store(1, Relaxed);
+            Ok(7)
+        });
+    });
+    let scope = thread::spawn(move || Bell::block_on(scope.run(|| async { Ok(()) })).is_ok());
+    Bell::block_on(core.ended());
+    assert_eq!(did.load(Relaxed), 1);
+    assert!(scope.join().unwrap());
+    task.join().unwrap();
+}

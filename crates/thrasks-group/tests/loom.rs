@@ -120,4 +120,5 @@ inside! {
     who_awaits_a_child_is_told_of_its_end
     a_value_whose_handle_is_dropped_is_dropped_once
     a_scope_ends_after_the_holds_on_its_children
+    who_waits_for_a_group_sees_what_its_children_did
 }

@@ -88,6 +88,28 @@ impl<J> Limit<J> {
         }
     }
 
+    /// Counts a job as alive if one may go now, and says whether it did: for a job that is only made
+    /// when it may go, or that is to be refused otherwise.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_sched::Limit;
+    ///
+    /// let limit = Limit::<&str>::new(1);
+    /// assert!(limit.try_enter());
+    /// assert!(!limit.try_enter());
+    /// assert_eq!(limit.leave(), None);
+    /// assert!(limit.try_enter());
+    /// ```
+    #[must_use = "a job that has entered is to leave"]
+    pub fn try_enter(&self) -> bool {
+        let mut gate = lock(&self.gate);
+        let room = gate.alive < self.limit || gate.closed;
+        gate.alive += usize::from(room);
+        room
+    }
+
     /// Tells that a job which was alive has ended; gives the next one from the backlog, which now
     /// counts as alive.
     ///

@@ -40,9 +40,9 @@ pub enum Reason {
     Closed,
     /// The scheduler holds as many jobs as it may.
     Full,
-    /// A placement named a worker that does not exist.
+    /// The caller, or a placement, named a worker that does not exist.
     OutOfRange {
-        /// What the placement named.
+        /// What was named.
         worker: usize,
         /// How many workers there are.
         workers: usize,
@@ -170,10 +170,7 @@ impl fmt::Display for Reason {
             Self::Closed => f.write_str("the scheduler is closed"),
             Self::Full => f.write_str("the scheduler is full"),
             Self::OutOfRange { worker, workers } => {
-                write!(
-                    f,
-                    "the placement chose worker {worker}, and there are {workers}, numbered from 0"
-                )
+                write!(f, "there is no worker {worker}: there are {workers}, numbered from 0")
             }
             Self::Policy(error) => write!(f, "the placement failed: {error}"),
             Self::Unsupported => f.write_str("the scheduler does not support this"),

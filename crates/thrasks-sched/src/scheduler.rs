@@ -114,6 +114,7 @@ pub trait Scheduler<J>: Send + Sync {
     /// assert_eq!(scheduler.pop(1), None);
     /// assert_eq!(scheduler.pop(0), Some("a"));
     /// ```
+    #[must_use = "the job that is given is to be run, and its end told"]
     fn pop(&self, worker: usize) -> Option<J>;
 
     /// How many jobs wait to be started.
@@ -147,6 +148,7 @@ pub trait Scheduler<J>: Send + Sync {
     /// assert!(scheduler.close().is_empty());
     /// assert!(scheduler.push("c").is_err());
     /// ```
+    #[must_use = "the jobs that are given back will not be run"]
     fn close(&self) -> Vec<J>;
 
     /// Whether no job waits to be started.

@@ -10,7 +10,7 @@ use loom::{
     },
     thread,
 };
-use thrasks_sched::{LeastLoaded, Queue, RoundRobin, Scheduler, Wake};
+use thrasks_sched::{LeastLoaded, Limit, Queue, RoundRobin, Scheduler, Wake};
 
 fn model(preemptions: usize, f: impl Fn() + Send + Sync + 'static) {
     let mut builder = Builder::new();
@@ -275,4 +275,49 @@ impl<I: Iterator> Iterator for Promising<I> {
     fn size_hint(&self) -> (usize, Option<usize>) {
         (3, None)
     }
+}
+
+/// Two jobs end while others come and wait: each is run once, by whoever let it in, and never more
+/// than one is alive.
+#[test]
+fn a_limit_lets_each_job_in_once_and_never_too_many() {
+    model(3, || {
+        let limit = Arc::new(Limit::new(1));
+        let (alive, ran) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let run = |limit: Arc<Limit<usize>>, job: usize| {
+            let (alive, ran) = (alive.clone(), ran.clone());
+            move || {
+                let mut next = limit.enter(job);
+                while let Some(job) = next {
+                    assert_eq!(alive.fetch_add(1, Ordering::SeqCst), 0);
+                    ran.fetch_add(job, Ordering::SeqCst);
+                    alive.fetch_sub(1, Ordering::SeqCst);
+                    next = limit.leave();
+                }
+            }
+        };
+        let threads = [1, 10].map(|job| thread::spawn(run(limit.clone(), job)));
+        run(limit.clone(), 100)();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        assert_eq!(ran.load(Ordering::SeqCst), 111);
+        assert_eq!((limit.alive(), limit.waiting()), (0, 0));
+    });
+}
+
+/// A gate is closed while jobs come and go: none stays in a backlog that nobody looks at any more.
+#[test]
+fn a_limit_that_closes_keeps_no_job() {
+    model(3, || {
+        let limit = Arc::new(Limit::new(1));
+        assert_eq!(limit.enter(1), Some(1));
+        let other = limit.clone();
+        let coming = thread::spawn(move || other.enter(10).unwrap_or(0));
+        let other = limit.clone();
+        let going = thread::spawn(move || other.leave().unwrap_or(0));
+        let closed: usize = limit.close().into_iter().sum();
+        assert_eq!(coming.join().unwrap() + going.join().unwrap() + closed, 10);
+        assert_eq!(limit.waiting(), 0);
+    });
 }

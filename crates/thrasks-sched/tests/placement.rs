@@ -48,10 +48,7 @@ fn a_placement_may_be_borrowed_shared_boxed_or_dyn() {
 fn a_placement_out_of_range_gives_the_job_back() {
     let scheduler = PerWorker::new(2, place_fn(|job: &usize, _| Ok(*job)));
     let rejected = scheduler.push(2).unwrap_err();
-    assert_eq!(
-        rejected.to_string(),
-        "the placement chose worker 2, and there are 2, numbered from 0"
-    );
+    assert_eq!(rejected.to_string(), "there is no worker 2: there are 2, numbered from 0");
     let (job, reason) = rejected.into_parts();
     assert_eq!(job, 2);
     assert!(matches!(reason, Reason::OutOfRange { worker: 2, workers: 2 }));

@@ -1,14 +1,8 @@
-use std::sync::{
-    Mutex,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
-};
-
-use event_listener::Event;
 use thrasks_group::{Hold, Panic};
 use thrasks_loop::{LoopPool, Task};
 use thrasks_sched::{Limit, Reason};
 
-use crate::sync::lock;
+use crate::sync::{AtomicBool, AtomicUsize, Event, Mutex, Ordering, lock};
 
 /// What all tasks of one gather and its future share.
 pub(crate) struct Common {

@@ -9,12 +9,11 @@ use std::{
     task::{Context, Poll},
 };
 
-use event_listener::EventListener;
 use thrasks_group::{Failure, Unstarted};
 use thrasks_loop::{JoinHandle, LoopPool, QuietWaker, Task};
 
 use super::{batch::Batch, common::Common};
-use crate::{Gather, Kind};
+use crate::{Gather, Kind, sync::EventListener};
 
 /// How many tasks are made between two looks at whether one failed. As many share a batch of slots,
 /// and wake each idle loop at most once.

@@ -1,6 +1,6 @@
 use std::{
     mem,
-    sync::{Arc, OnceLock},
+    sync::Arc,
     task::{Context, Poll, Waker},
 };
 
@@ -10,7 +10,7 @@ use thrasks_sched::Reason;
 use super::{core::Core, core::Member, seat::Seat};
 use crate::{
     ChildError, Enclosure, Failure, Outcome, Panic, Supervisor,
-    sync::{Mutex, lock},
+    sync::{Mutex, OnceLock, lock},
 };
 
 /// One child: what its task, its handle and its group share.

@@ -13,16 +13,18 @@ use crate::{
 /// The loop's side: begins, and ends at once or when it is cancelled.
 fn run(cell: &Arc<Cell<u8>>, at_once: bool) {
     let promise = Promise::new(cell.clone());
-    let bell = Bell::new();
-    let waker = Waker::from(bell.clone());
+    let waker = Waker::from(Bell::new());
     if !promise.cell().begin(&waker) {
         return;
     }
+    // Polled again by another waker, which is the one to wake from then on.
+    let bell = Bell::new();
+    let waker = Waker::from(bell.clone());
     while !at_once {
-        bell.sleep();
         if promise.cell().enlist(&waker) {
             return promise.cell().complete(Err(JoinError::cancelled()));
         }
+        bell.sleep();
     }
     promise.cell().complete(Ok(7));
 }

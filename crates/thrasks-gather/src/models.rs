@@ -1,0 +1,132 @@
+//! Models of what cannot be got at from outside, for `tests/loom.rs` to run.
+
+use std::sync::Arc;
+
+use loom::{
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    thread,
+};
+use thrasks_group::{Enclosure, Outcome, Supervisor, Unstarted};
+use thrasks_loop::{Builder, Join, LoopPool, Task, models::Bell};
+
+use crate::{
+    Kind, Settled, Try,
+    tasks::{batch::Batch, common::Common},
+};
+
+type Output = Result<u8, u8>;
+
+/// A pool whose thread is never made: it is closed, and refuses every task.
+fn closed() -> LoopPool {
+    let builder = Builder::new().threads(1).spawn_hook(|_never_run| Ok(Box::new(|| ()) as Join));
+    builder.build().expect("nothing is wrong with it")
+}
+
+fn batch<K: Kind<Output>>(
+    limit: Option<usize>,
+    tasks: usize,
+) -> (Arc<Common>, Arc<Batch<Output, K>>) {
+    let common = Arc::new(Common::new(&closed(), limit));
+    let batch = Arc::new(Batch::new(common.clone(), 0, tasks));
+    (common, batch)
+}
+
+/// Waits as the gather's future does: listens before it looks.
+async fn closed_up(common: &Common) {
+    loop {
+        let listener = common.wake.listen();
+        if common.all_closed() {
+            return;
+        }
+        listener.await;
+    }
+}
+
+/// The future is woken when the last task has ended, and sees every outcome and what the tasks did.
+pub fn a_gather_is_told_of_its_last_task_and_sees_every_outcome() {
+    let (common, batch) = batch::<Try>(None, 2);
+    let did = Arc::new(AtomicUsize::new(0));
+    let threads = [0, 1].map(|key| {
+        let (batch, did) = (batch.clone(), did.clone());
+        thread::spawn(move || {
+            did.fetch_add(1, Relaxed);
+            batch.ended(key, Outcome::Done(Ok(7)));
+        })
+    });
+    Bell::block_on(closed_up(&common));
+    assert_eq!(did.load(Relaxed), 2);
+    assert_eq!(batch.slots.left(), 0);
+    for key in [0, 1] {
+        assert!(matches!(batch.slots.take(key), Some(Ok(7))));
+    }
+    for thread in threads {
+        thread.join().unwrap();
+    }
+}
+
+/// Of two that fail at once one is the first, and the future, woken for it, finds its error.
+pub fn one_of_two_failures_is_the_first() {
+    let (common, batch) = batch::<Try>(None, 2);
+    let threads = [0, 1].map(|key| {
+        let batch = batch.clone();
+        thread::spawn(move || batch.ended(key, Outcome::Done(Err(key as u8))))
+    });
+    Bell::block_on(async {
+        loop {
+            let listener = common.wake.listen();
+            if common.is_stopped() {
+                return;
+            }
+            listener.await;
+        }
+    });
+    Bell::block_on(closed_up(&common));
+    let first = common.first_failure().expect("both have failed");
+    let failure = batch.slots.take(first).expect("it has ended").unwrap_err();
+    assert_eq!(usize::from(failure.into_error().unwrap()), first);
+    for thread in threads {
+        thread.join().unwrap();
+    }
+}
+
+/// What holds on to a gather's task keeps the gather from its end.
+pub fn a_gather_ends_after_the_holds_on_its_tasks() {
+    let (common, batch) = batch::<Try>(None, 1);
+    batch.hold();
+    let did = Arc::new(AtomicUsize::new(0));
+    let holder = {
+        let (batch, did) = (batch.clone(), did.clone());
+        thread::spawn(move || {
+            did.store(1, Relaxed);
+            batch.release();
+        })
+    };
+    let task = thread::spawn(move || batch.ended(0, Outcome::Done(Ok(7))));
+    Bell::block_on(closed_up(&common));
+    assert_eq!(did.load(Relaxed), 1);
+    holder.join().unwrap();
+    task.join().unwrap();
+}
+
+/// A task ends while others wait for their turn, which the pool refuses: each is told once, and the
+/// gather ends.
+pub fn tasks_that_are_refused_at_their_turn_make_room_for_the_next() {
+    let (common, batch) = batch::<Settled>(Some(1), 3);
+    let gate = common.gate.as_ref().expect("there is a limit");
+    for key in 0..3 {
+        let (batch, unstarted) = (batch.clone(), || async { Ok(7) });
+        let unstarted = Unstarted::new(unstarted, batch, key);
+        let (task, handle) = Task::new(move || unstarted.start());
+        handle.detach();
+        if let Some((_, task)) = gate.limit.enter((key, task)) {
+            // As if it ran: its end is told below.
+            std::mem::forget(task);
+        }
+    }
+    let ending = batch.clone();
+    let task = thread::spawn(move || ending.ended(0, Outcome::Done(Ok(7))));
+    Bell::block_on(closed_up(&common));
+    task.join().unwrap();
+    assert_eq!((gate.limit.alive(), gate.limit.waiting()), (0, 0));
+    assert!(batch.slots.take_all().iter().all(Option::is_some));
+}
