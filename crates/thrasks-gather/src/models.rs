@@ -64,29 +64,46 @@ pub fn a_gather_is_told_of_its_last_task_and_sees_every_outcome() {
     }
 }
 
-/// Of two that fail at once one is the first, and the future, woken for it, finds its error.
+/// Waits as the gather's future does, for what makes it cancel the rest.
+async fn stopped(common: &Common) {
+    loop {
+        let listener = common.wake.listen();
+        if common.is_stopped() {
+            return;
+        }
+        listener.await;
+    }
+}
+
+/// Of two that fail at once one is the first, and stays it, and the future finds its error.
 pub fn one_of_two_failures_is_the_first() {
     let (common, batch) = batch::<Try>(None, 2);
     let threads = [0, 1].map(|key| {
         let batch = batch.clone();
         thread::spawn(move || batch.ended(key, Outcome::Done(Err(key as u8))))
     });
-    Bell::block_on(async {
-        loop {
-            let listener = common.wake.listen();
-            if common.is_stopped() {
-                return;
-            }
-            listener.await;
-        }
-    });
+    Bell::block_on(stopped(&common));
+    let early = common.first_failure();
     Bell::block_on(closed_up(&common));
     let first = common.first_failure().expect("both have failed");
+    assert!(early.is_none_or(|early| early == first));
     let failure = batch.slots.take(first).expect("it has ended").unwrap_err();
     assert_eq!(usize::from(failure.into_error().unwrap()), first);
     for thread in threads {
         thread.join().unwrap();
     }
+}
+
+/// A failure wakes the future while other tasks run, which only the future can end.
+pub fn a_failure_is_told_while_others_run() {
+    let (common, batch) = batch::<Try>(None, 2);
+    let failing = batch.clone();
+    let task = thread::spawn(move || failing.ended(0, Outcome::Done(Err(7))));
+    Bell::block_on(stopped(&common));
+    batch.ended(1, Outcome::Dropped);
+    Bell::block_on(closed_up(&common));
+    assert_eq!(common.first_failure(), Some(0));
+    task.join().unwrap();
 }
 
 /// What holds on to a gather's task keeps the gather from its end.

@@ -74,6 +74,7 @@ macro_rules! inside {
 inside! {
     a_gather_is_told_of_its_last_task_and_sees_every_outcome
     one_of_two_failures_is_the_first
+    a_failure_is_told_while_others_run
     a_gather_ends_after_the_holds_on_its_tasks
     tasks_that_are_refused_at_their_turn_make_room_for_the_next
 }
