@@ -215,6 +215,11 @@ impl<E: Send + 'static> TaskGroup<E> {
     ///
     /// The handle gives the child's value; what goes wrong in it is the group's.
     ///
+    /// It never waits: children that are spawned faster than the loops run them pile up, in the pool
+    /// up to its [capacity](thrasks_loop::Builder::capacity), or in the group that has a
+    /// [`max_concurrency`](Builder::max_concurrency). A child needs memory until it has ended and its
+    /// handle is gone, so who awaits the handles in waves needs that of one wave.
+    ///
     /// # Errors
     ///
     /// Gives the factory back when the group is not running or shutting down, and when the pool is
