@@ -381,7 +381,14 @@ fn values_that_panic_when_they_are_dropped_unwanted_are_failures_at_any_depth() 
         let pool = pool(1);
         let result =
             block_on(TaskGroup::<BoxError>::builder(&pool).collect_errors().scope(async |group| {
-                drop(group.spawn(|| async { Ok(Value) })?);
+                // Ended after its handle is gone: before, the value would be dropped with that, here.
+                let go = Latch::default();
+                let latch = go.clone();
+                drop(group.spawn(move || async move {
+                    latch.wait().await;
+                    Ok(Value)
+                })?);
+                go.open();
                 group.spawn(|| async { Ok(()) })?.await?;
                 Ok(())
             }));
