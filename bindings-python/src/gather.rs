@@ -188,7 +188,7 @@ impl GatherJobs {
             // Some may run already. Nobody waits for them: the caller gets the error at once.
             let caller = lock(&gather.caller).take();
             drop(caller);
-            for job in &this.jobs {
+            for job in this.jobs.iter().rev() {
                 job.fail_or_cancel(py, &error);
             }
             return Err(error);
@@ -200,7 +200,8 @@ impl GatherJobs {
     #[pyo3(signature = (msg=None))]
     fn cancel(&self, py: Python<'_>, msg: Option<&Bound<'_, PyAny>>) -> bool {
         let mut asked = false;
-        for job in &self.jobs {
+        // The newest first, as in a group.
+        for job in self.jobs.iter().rev() {
             let message = msg.map(|message| message.clone().unbind());
             asked |= !matches!(job.cancel(py, message), crate::job::Cancel::TooLate);
         }

@@ -13,7 +13,11 @@ use std::{
 use pyo3::{intern, prelude::*};
 use thrasks_loop::Inbox;
 
-use crate::{imports, settings::Settings, sync::lock};
+use crate::{
+    imports,
+    settings::Settings,
+    sync::{in_drop, lock},
+};
 
 /// How long a batch of deliveries may hold the caller's loop before its other callbacks have a turn.
 const SLICE: Duration = Duration::from_millis(1);
@@ -40,7 +44,7 @@ pub(crate) struct Home {
 struct HomeWaker {
     event_loop: Py<PyAny>,
     /// Set once, right after the `Home` is made: the two refer to each other.
-    drain: OnceLock<Py<HomeDrain>>,
+    home: OnceLock<Weak<Home>>,
     closed: AtomicBool,
 }
 
@@ -51,7 +55,6 @@ static HOMES: Mutex<Option<HashMap<usize, Weak<Home>>>> = Mutex::new(None);
 impl Home {
     /// The home of this loop, with the settings that the loop has now.
     pub(crate) fn of(event_loop: &Bound<'_, PyAny>) -> PyResult<Arc<Self>> {
-        let py = event_loop.py();
         let key = event_loop.as_ptr() as usize;
         if let Some(home) = Self::known(key) {
             home.settings.refresh(event_loop)?;
@@ -59,7 +62,7 @@ impl Home {
         }
         let waker = Arc::new(HomeWaker {
             event_loop: event_loop.clone().unbind(),
-            drain: OnceLock::new(),
+            home: OnceLock::new(),
             closed: AtomicBool::new(false),
         });
         let home = Arc::new(Self {
@@ -67,8 +70,7 @@ impl Home {
             waker: waker.clone(),
             settings: Settings::of(event_loop)?,
         });
-        let drain = Py::new(py, HomeDrain { home: Arc::downgrade(&home) })?;
-        let _ = waker.drain.set(drain);
+        let _ = waker.home.set(Arc::downgrade(&home));
         let mut homes = lock(&HOMES);
         let homes = homes.get_or_insert_default();
         homes.retain(|_, home| home.strong_count() > 0);
@@ -106,6 +108,7 @@ impl Home {
 
     /// The loop is closed: nothing will be done on it any more.
     fn abandon(&self, py: Python<'_>) {
+        self.waker.closed.store(true, Ordering::Release);
         self.inbox.close();
         while let Some(delivery) = self.inbox.pop() {
             delivery.discard(py);
@@ -123,15 +126,20 @@ impl Home {
                 since_look = 0;
                 if start.elapsed() >= SLICE && !self.inbox.is_empty() {
                     // Not `notify`: the loop is awake, and what waits there goes first.
-                    let event_loop = self.event_loop(py);
-                    if let Some(drain) = self.waker.drain.get() {
-                        event_loop.call_method1(intern!(py, "call_soon"), (drain,))?;
-                    }
+                    let drain = self.waker.drain();
+                    self.event_loop(py).call_method1(intern!(py, "call_soon"), (drain,))?;
                     break;
                 }
             }
         }
         Ok(())
+    }
+}
+
+impl HomeWaker {
+    fn drain(&self) -> HomeDrain {
+        let home = self.home.get().cloned().unwrap_or_default();
+        HomeDrain { home, called: AtomicBool::new(false) }
     }
 }
 
@@ -142,9 +150,9 @@ impl Wake for HomeWaker {
 
     fn wake_by_ref(self: &Arc<Self>) {
         Python::attach(|py| {
-            let Some(drain) = self.drain.get() else { return };
             let event_loop = self.event_loop.bind(py);
-            if event_loop.call_method1(intern!(py, "call_soon_threadsafe"), (drain,)).is_err() {
+            let ring = intern!(py, "call_soon_threadsafe");
+            if event_loop.call_method1(ring, (self.drain(),)).is_err() {
                 // "Event loop is closed". Whoever sends looks at this flag after each push.
                 self.closed.store(true, Ordering::Release);
             }
@@ -152,16 +160,31 @@ impl Wake for HomeWaker {
     }
 }
 
-/// The callback with which a caller's loop fetches what was sent to it.
+/// The callback with which a caller's loop fetches what was sent to it, once.
+///
+/// A loop that is closed drops the callbacks that it has not run, and whoever has sent something
+/// thinks that the loop will come for it. So one that is dropped uncalled says that it will not.
 #[pyclass(frozen, module = "thrasks._thrasks", name = "_Deliveries")]
 struct HomeDrain {
     /// Weak: a callback that waits in a loop's queue must not keep that loop.
     home: Weak<Home>,
+    called: AtomicBool,
 }
 
 #[pymethods]
 impl HomeDrain {
     fn __call__(&self, py: Python<'_>) -> PyResult<()> {
+        self.called.store(true, Ordering::Relaxed);
         self.home.upgrade().map_or(Ok(()), |home| home.drain(py))
+    }
+}
+
+impl Drop for HomeDrain {
+    fn drop(&mut self) {
+        if !*self.called.get_mut()
+            && let Some(home) = self.home.upgrade()
+        {
+            in_drop(|py| home.abandon(py));
+        }
     }
 }

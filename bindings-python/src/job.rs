@@ -208,6 +208,7 @@ impl Job {
                 let watch = Watch { job: self.clone(), worker: worker.clone() };
                 *lock(&self.state) =
                     State::Running { worker: worker.clone(), task: task.clone().unbind() };
+                worker.suspend(self);
                 if let Err(error) = Py::new(py, watch)
                     .and_then(|watch| task.call_method1(intern!(py, "add_done_callback"), (watch,)))
                 {
@@ -242,6 +243,9 @@ impl Job {
     /// The job has ended on this worker.
     fn end(self: &Arc<Self>, py: Python<'_>, worker: &Worker, outcome: Outcome) {
         let old = std::mem::replace(&mut *lock(&self.state), State::Ended(None));
+        if let State::Running { .. } = old {
+            worker.ended(self);
+        }
         // Before the outcome is on its way: what the worker made dies on the worker's own thread,
         // not some time later when another thread lets go of the last reference.
         drop(old);

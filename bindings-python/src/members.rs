@@ -94,7 +94,10 @@ impl Members {
 
     /// Refuses new tasks and cancels those there are, once.
     pub(crate) fn abort(&self, py: Python<'_>) -> PyResult<()> {
-        for handle in self.state.abort_with(|handle| handle.clone_ref(py)).into_iter().flatten() {
+        let handles = self.state.abort_with(|handle| handle.clone_ref(py)).unwrap_or_default();
+        // The newest first: those that have not started are not to start in the place of one that
+        // has ended.
+        for handle in handles.into_iter().rev() {
             handle.call_method0(py, intern!(py, "cancel"))?;
         }
         Ok(())

@@ -178,8 +178,9 @@ impl Team {
 
     /// The jobs on the roster are to end, and no other to come.
     pub(crate) fn abort(&self, py: Python<'_>) {
-        let jobs = self.roster.as_ref().and_then(GroupState::abort);
-        for job in jobs.into_iter().flatten() {
+        let jobs = self.roster.as_ref().and_then(GroupState::abort).unwrap_or_default();
+        // The newest first, as in a group.
+        for job in jobs.into_iter().rev() {
             job.cancel(py, None);
         }
     }
@@ -208,7 +209,7 @@ impl Team {
                 Ok(error) => *error,
                 Err(error) => PyRuntimeError::new_err(error.to_string()),
             },
-            _ => closed(),
+            _ => PyRuntimeError::new_err("there is no event loop left to run this on"),
         }
     }
 

@@ -1,6 +1,7 @@
 //! A loop thread that runs an asyncio loop: the driver, and the callback that takes work.
 
 use std::{
+    collections::HashMap,
     sync::{
         Arc, Mutex, OnceLock,
         atomic::{AtomicBool, Ordering},
@@ -11,13 +12,20 @@ use std::{
 };
 
 use pyo3::{
+    exceptions::PyRuntimeError,
     intern,
     prelude::*,
     types::{PyDict, PyString},
 };
 use thrasks_loop::{Driver, LoopHandle, Next, Work};
 
-use crate::{imports, job::Spec, orders::Order, settings::Settings, sync::lock};
+use crate::{
+    imports,
+    job::{Job, Spec},
+    orders::Order,
+    settings::Settings,
+    sync::lock,
+};
 
 /// How long a worker takes up new jobs before its loop's I/O, timers and running tasks have a turn.
 const SLICE: Duration = Duration::from_millis(1);
@@ -52,6 +60,8 @@ pub(crate) struct Worker {
     /// Why the loop could not be made, until somebody is told: the exception's traceback refers to
     /// those who lease the loop.
     failure: Mutex<Option<Py<PyAny>>>,
+    /// The jobs whose tasks have suspended here, by address. Only this thread changes it.
+    suspended: Mutex<HashMap<usize, Arc<Job>>>,
     /// The loop has taken its last job, and runs on only to end what is left on it.
     leaving: AtomicBool,
     /// The loop would not be cleaned, or could not be made: it is not to be used again.
@@ -114,10 +124,11 @@ impl Driver for AsyncioDriver {
         Python::attach(|py| {
             let ran = Py::new(py, LoopSide { worker: worker.clone() })
                 .and_then(|side| imports::run_worker(py)?.call1((side, loop_factory)));
-            if let Err(error) = ran {
-                worker.spoilt.store(true, Ordering::Release);
-                error.write_unraisable(py, None);
+            if let Err(error) = &ran {
+                worker.spoil();
+                error.clone_ref(py).write_unraisable(py, None);
             }
+            worker.fail_suspended(py, ran.as_ref().err());
             let bell = std::mem::take(&mut *lock(&worker.doorbell.0));
             let side = lock(&worker.side).take();
             drop((bell, side));
@@ -137,6 +148,7 @@ impl Worker {
             side: Mutex::new(None),
             made: AtomicBool::new(false),
             failure: Mutex::new(None),
+            suspended: Mutex::default(),
             leaving: AtomicBool::new(false),
             spoilt: AtomicBool::new(false),
         })
@@ -162,6 +174,29 @@ impl Worker {
     /// Why the loop could not be made, if it could not; once.
     pub(crate) fn take_failure(&self) -> Option<Py<PyAny>> {
         lock(&self.failure).take()
+    }
+
+    /// The task of a job has suspended here.
+    pub(crate) fn suspend(&self, job: &Arc<Job>) {
+        lock(&self.suspended).insert(Arc::as_ptr(job) as usize, job.clone());
+    }
+
+    /// It has ended. On the worker's thread.
+    pub(crate) fn ended(&self, job: &Arc<Job>) {
+        let suspended = lock(&self.suspended).remove(&(Arc::as_ptr(job) as usize));
+        drop(suspended);
+    }
+
+    /// The loop is over: what is still on it will never end.
+    fn fail_suspended(&self, py: Python<'_>, why: Option<&PyErr>) {
+        let left = std::mem::take(&mut *lock(&self.suspended));
+        for job in left.into_values() {
+            let died = format!("the event loop of {} has died", self.handle().name());
+            let error = PyRuntimeError::new_err(died);
+            error.set_cause(py, why.map(|why| why.clone_ref(py)));
+            job.fail(py, error);
+            self.finish();
+        }
     }
 
     pub(crate) fn spoil(&self) {

@@ -109,12 +109,12 @@ async def _clean(loop: asyncio.AbstractEventLoop) -> bool:
     try:
         async with asyncio.timeout(CLEANING_TIME):
             # Ending one may start another, and what a callback does in this turn of the loop may
-            # show in the next: until a whole round finds nothing.
-            busy = True
-            while busy:
-                busy = False
+            # show in the next: until two rounds have found nothing.
+            quiet = 0
+            while quiet < 2:
+                quiet += 1
                 if stray := asyncio.all_tasks() - {me}:
-                    busy = True
+                    quiet = 0
                     if closing := {task for task in stray if _closes_generator(task)}:
                         await asyncio.wait(closing)
                         continue
@@ -122,12 +122,12 @@ async def _clean(loop: asyncio.AbstractEventLoop) -> bool:
                     found["task"] = len(tasks)
                     await _cancel(loop, stray)
                 for generator in list(_local.generators):
-                    busy = True
+                    quiet = 0
                     if getattr(generator, "ag_code", None) is not _KEEPER:
                         found["asynchronous generator"] += 1
                     await _close_generator(loop, generator)
                 if _registered():
-                    busy = True
+                    quiet = 0
                     found += _close_registered()
                     await asyncio.sleep(LOOK)
                 await asyncio.sleep(0)

@@ -97,6 +97,14 @@ class GatheringFuture(asyncio.Future[T]):
             self._lose_patience()
         return asked
 
+    def __await__(self) -> Generator[Any, None, T]:
+        if not self.done() and asyncio._get_running_loop() is not self.get_loop():
+            # Found out here, not by asyncio: that would have disturbed who awaits it rightly.
+            raise RuntimeError(f"{self!r} belongs to another loop, and can be awaited only there")
+        return super().__await__()
+
+    __iter__ = __await__
+
     # A coroutine that awaits this future.
 
     def send(self, value: Any, /) -> Any:

@@ -74,10 +74,17 @@ def run(side: _LoopSide, loop_factory: Callable[[], asyncio.AbstractEventLoop] |
             except (KeyboardInterrupt, SystemExit):
                 # It is the outcome of the task that raised it, and goes on to its caller.
                 loop.call_soon(watch_generators)
-    finally:
+    except BaseException:
+        # The loop itself is broken, and cannot be run to its end.
         begin_end()
         side.leave()
-        _close(loop)
+        asyncio.set_event_loop(None)
+        with contextlib.suppress(Exception):
+            loop.close()
+        raise
+    begin_end()
+    side.leave()
+    _close(loop)
 
 
 def _make_loop(
