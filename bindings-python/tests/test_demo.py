@@ -34,6 +34,8 @@ async def two():
     "\\d"
 """
 
+pytestmark = pytest.mark.process
+
 needs_signals = pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
 
 

@@ -7,7 +7,11 @@ import subprocess
 import sys
 import textwrap
 
+import flavours
 import pytest
+from support import python
+
+pytestmark = pytest.mark.process
 
 HEADER = """
 import asyncio, atexit, os, sys, threading, time
@@ -37,13 +41,7 @@ LIMIT = 20.0
 
 
 def run(source: str, *options: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *options, "-c", HEADER + textwrap.dedent(source)],
-        capture_output=True,
-        text=True,
-        timeout=LIMIT,
-        check=False,
-    )
+    return python(HEADER + textwrap.dedent(source), *options, timeout=LIMIT)
 
 
 SHAPES = {
@@ -179,7 +177,8 @@ WAITS = {
 def interrupt(wait: str, child: str, interrupts: int) -> tuple[int, str]:
     body = textwrap.dedent(WAITS[wait]).replace("CHILD", child)
     source = (
-        HEADER
+        flavours.prelude()
+        + HEADER
         + "async def ready():\n    await wait_until_up()\n    print('up', flush=True)\n"
         + "async def main():\n"
         + textwrap.indent(body, "    ")

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import gc
 import inspect
+import subprocess
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
+
+import flavours
 
 import thrasks._thrasks as native
 
@@ -175,6 +179,17 @@ def reports() -> Iterator[list[dict[str, Any]]]:
         yield seen
     finally:
         loop.set_exception_handler(before)
+
+
+def python(program: str, *options: str, timeout: float = 60.0) -> subprocess.CompletedProcess[str]:
+    """Run a program in an interpreter of its own, in the flavour that the tests run in."""
+    return subprocess.run(
+        [sys.executable, *options, "-c", flavours.prelude() + textwrap.dedent(program)],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
 
 
 @contextmanager

@@ -20,10 +20,9 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from support import Everybody, Signal, fail, me, value, worker_threads
 
 from thrasks import SchedulingMode, ThreadedTaskGroup, threaded_gather
-
-from .support import Everybody, Signal, fail, me, value, worker_threads
 
 MAIN = threading.main_thread().name
 
@@ -134,6 +133,7 @@ class TestQuickStartWithGather:
 
 
 class TestSchedulingModes:
+    @pytest.mark.not_in("queue", "least-loaded", reason="it is about the default mode")
     async def test_round_robin_is_the_default(self) -> None:
         names = await threaded_gather(*[self.where() for _ in range(9)], num_threads=3)
         assert names == names[:3] * 3

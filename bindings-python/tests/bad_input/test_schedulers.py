@@ -1,0 +1,154 @@
+"""A scheduler that places wrongly."""
+
+# mypy: disable-error-code="unused-awaitable"
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import weakref
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from support import eventually, for_ever, idle_workers, is_closed, value, worker_threads
+
+from thrasks import LoopPool, ThreadedTaskGroup, threaded_gather
+
+
+class NotNowError(Exception):
+    """What our schedulers and factories raise."""
+
+
+class Places:
+    """A scheduler that always says the same."""
+
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+
+    def place(self, loads: Sequence[int]) -> int:
+        del loads
+        if isinstance(self.answer, type):
+            raise self.answer("no idea")
+        answer: int = self.answer
+        return answer
+
+
+WRONG = [
+    (2, ValueError, "returned 2, and the workers are numbered 0 to 1"),
+    (-1, ValueError, "returned -1, and the workers are numbered 0 to 1"),
+    (2**80, ValueError, f"returned {2**80}, and"),
+    (None, TypeError, "must return the number of a worker, got None"),
+    ("0", TypeError, "must return the number of a worker, got '0'"),
+    (1.0, TypeError, r"must return the number of a worker, got 1\.0"),
+    (NotNowError, NotNowError, "no idea"),
+    (KeyboardInterrupt, KeyboardInterrupt, "no idea"),
+]
+wrong = pytest.mark.parametrize(("answer", "error", "text"), WRONG)
+
+
+class TestScheduler:
+    @wrong
+    async def test_of_a_group(self, answer: Any, error: type[BaseException], text: str) -> None:
+        coro = value(1)
+        async with ThreadedTaskGroup(2, mode=Places(answer)) as group:
+            with pytest.raises(error, match=text):
+                group.create_task(coro)
+            assert is_closed(coro)
+            assert "tasks=" not in repr(group)
+
+    @wrong
+    async def test_of_a_gather(self, answer: Any, error: type[BaseException], text: str) -> None:
+        coros = [value(1), value(2)]
+        with pytest.raises(error, match=text):
+            threaded_gather(*coros, num_threads=2, mode=Places(answer))
+        assert all(is_closed(each) for each in coros)
+
+    @wrong
+    async def test_of_a_pool(self, answer: Any, error: type[BaseException], text: str) -> None:
+        async with LoopPool(2, mode=Places(answer)) as pool:
+            coro = value(1)
+            with pytest.raises(error, match=text):
+                pool.run(coro)
+            assert is_closed(coro)
+
+    def test_that_fails_midway_in_a_gather_just_before_the_loop_ends(self) -> None:
+        class FailsThird:
+            def __init__(self) -> None:
+                self.calls = 0
+
+            def place(self, loads: Sequence[int]) -> int:
+                del loads
+                self.calls += 1
+                if self.calls == 3:
+                    raise NotNowError
+                return 0
+
+        async def main() -> None:
+            with pytest.raises(NotNowError):
+                threaded_gather(for_ever(), for_ever(), value(1), num_threads=2, mode=FailsThird())
+
+        for _ in range(200):
+            asyncio.run(main())
+            assert eventually(lambda: idle_workers() == len(worker_threads()), 3.0)
+
+    async def test_that_keeps_what_it_raised_can_still_be_collected(self) -> None:
+        # Scheduler, error, traceback, frame, group, scheduler: a cycle that the collector has to
+        # see through.
+        class Keeps:
+            error: NotNowError | None = None
+
+            def place(self, loads: Sequence[int]) -> int:
+                del loads
+                self.error = NotNowError()
+                raise self.error
+
+        async def use_it() -> weakref.ref[Keeps]:
+            keeps = Keeps()
+            group = ThreadedTaskGroup(1, mode=keeps)
+            async with group:
+                with contextlib.suppress(NotNowError):
+                    group.create_task(value(1))
+            return weakref.ref(keeps)
+
+        dead = await use_it()
+        gc.collect()
+        assert dead() is None
+
+    async def test_a_refused_task_does_not_hurt_the_group(self) -> None:
+        class EverySecond:
+            def __init__(self) -> None:
+                self.calls = 0
+
+            def place(self, loads: Sequence[int]) -> int:
+                self.calls += 1
+                return 0 if self.calls % 2 else len(loads)
+
+        tasks = []
+        async with ThreadedTaskGroup(2, mode=EverySecond()) as group:
+            for i in range(10):
+                try:
+                    tasks.append(group.create_task(value(i)))
+                except ValueError:
+                    continue
+        assert [task.result() for task in tasks] == [0, 2, 4, 6, 8]
+
+    async def test_that_fails_midway_in_a_gather_ends_what_it_has_placed(self) -> None:
+        class FailsThird:
+            def __init__(self) -> None:
+                self.calls = 0
+
+            def place(self, loads: Sequence[int]) -> int:
+                del loads
+                self.calls += 1
+                if self.calls == 3:
+                    raise NotNowError
+                return 0
+
+        # The first two might run; they do not outlive the call's error for long.
+        coros = [for_ever(), for_ever(), value(1), value(2)]
+        with pytest.raises(NotNowError):
+            await threaded_gather(*coros, num_threads=2, mode=FailsThird())
+        assert is_closed(coros[2])
+        assert is_closed(coros[3])

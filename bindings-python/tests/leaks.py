@@ -1,0 +1,162 @@
+"""What a test may leave behind: nothing. Threads, descriptors, tasks, complaints, objects."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import gc
+import logging
+import operator
+import os
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from support import PATIENCE, WORKER_PREFIX, idle_workers, worker_threads
+
+import thrasks
+from thrasks._thrasks import GroupBase
+
+#: Those of a worker's default executor, which it keeps, have such names.
+EXECUTOR_PREFIXES = ("asyncio_", "uvloop_")
+
+#: Of these there are so many for each worker, as long as it lives.
+PER_WORKER = {"_LoopSide": 2, "_ThreadMain": 1, "_Local": 1}
+
+#: How long, in seconds, an object that is done with may take to die. Only a failure takes that.
+OBJECTS_PATIENCE = 3.0
+
+
+def _wait_until(holds: Callable[[], bool], condition: str) -> None:
+    end = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < end, (
+            f"not so within {PATIENCE:g} s: {condition}; threads: {threading.enumerate()}"
+        )
+        time.sleep(0.001)
+
+
+def _strangers() -> set[threading.Thread]:
+    """Return the threads that are not workers, nor those of a worker's default executor."""
+    known = (WORKER_PREFIX, *EXECUTOR_PREFIXES)
+    return {thread for thread in threading.enumerate() if not thread.name.startswith(known)}
+
+
+def _descriptors() -> tuple[int, int]:
+    """Return how many file descriptors are no loop's, and how many loops are no worker's.
+
+    Each loop has a selector. Besides, asyncio's has two sockets, and uvloop's an event and two
+    pipes; it may have an io_uring, and keeps /dev/null once it has started a process.
+    """
+    if sys.platform != "linux":
+        return 0, 0
+    kinds: Counter[str] = Counter()
+    for number in os.listdir("/proc/self/fd"):
+        # One of them is that of the folder itself, and is closed by now.
+        with contextlib.suppress(OSError):
+            kinds[os.readlink(f"/proc/self/fd/{number}")] += 1
+    for name in ("anon_inode:[io_uring]", os.devnull):
+        del kinds[name]
+    loops, uvloops = kinds["anon_inode:[eventpoll]"], kinds["anon_inode:[eventfd]"]
+    theirs = 3 * (loops - uvloops) + 4 * uvloops
+    return kinds.total() - theirs, max(loops - len(worker_threads()), 0)
+
+
+@functools.cache
+def _descriptors_at_first() -> list[int]:
+    """Return what there was before the first test: no worker then, that may be making its loop."""
+    if "uvloop" in sys.modules:
+        # Its first loop opens a pipe for all of them.
+        sys.modules["uvloop"].new_event_loop().close()
+    return list(_descriptors())
+
+
+def _kinds() -> set[type]:
+    """Return the types of the package. Some of the native ones are made when first used."""
+    bases: tuple[type, ...] = (object, asyncio.Future, GroupBase)
+    kinds: list[type] = []
+    for base in bases:
+        kinds.extend(base.__subclasses__())
+    return {kind for kind in kinds if kind.__module__.partition(".")[0] == "thrasks"}
+
+
+def _objects() -> Counter[str]:
+    """Count the package's own objects, as far as the collector knows them."""
+    kinds = _kinds()
+    return Counter(type(each).__name__ for each in gc.get_objects() if type(each) in kinds)
+
+
+def _unfinished() -> set[asyncio.Future[Any]]:
+    """Return the tasks, handles and gathers that have not ended."""
+    kinds = (asyncio.Task, thrasks.ThreadedTask, thrasks.GatheringFuture)
+    return {each for each in gc.get_objects() if isinstance(each, kinds) and not each.done()}
+
+
+@contextlib.contextmanager
+def complaints() -> Iterator[list[str]]:
+    """Collect what asyncio logs as errors: "never retrieved", "was destroyed but it is pending"."""
+    heard: list[str] = []
+    handler = logging.Handler(logging.ERROR)
+    handler.emit = lambda record: heard.append(record.getMessage())  # type: ignore[method-assign]
+    logger = logging.getLogger("asyncio")
+    logger.addHandler(handler)
+    try:
+        yield heard
+    finally:
+        logger.removeHandler(handler)
+
+
+@contextlib.contextmanager
+def nothing_left_behind(passed: Callable[[], bool]) -> Iterator[None]:
+    """Compare what there is after a test with what there was before.
+
+    A test that did not pass holds what its traceback refers to: objects are not looked at then.
+    """
+    threads = set(threading.enumerate())
+    _descriptors_at_first()
+    objects_before = _objects()
+    unfinished_before = _unfinished()
+    with complaints() as heard:
+        yield
+        # A gather gives its workers back when its last child has ended, soon after its result is
+        # there.
+        _wait_until(lambda: idle_workers() >= len(worker_threads()), "every worker is idle")
+        _wait_until(lambda: not _strangers() - threads, "no other thread")
+        # What a future or a coroutine complains about it says when it is freed: now. So are objects
+        # freed whose last reference went on another thread than their own.
+        gc.collect()
+        if passed():
+            left = _unfinished() - unfinished_before
+            assert not left, f"not ended: {left}"
+            del left
+            _check_objects(objects_before)
+    assert not heard, "\n".join(heard)
+    _check_descriptors()
+
+
+def _check_descriptors() -> None:
+    before = _descriptors_at_first()
+    try:
+        _wait_until(
+            lambda: all(map(operator.le, _descriptors(), before)), "no more file descriptors"
+        )
+    except AssertionError:
+        # The next test is not to be blamed for it.
+        before[:] = _descriptors()
+        raise
+
+
+def _check_objects(before: Counter[str]) -> None:
+    """Wait until there are no more objects of ours: a worker drops its last ones soon."""
+    end = time.monotonic() + OBJECTS_PATIENCE
+    while left := _objects() - _of_workers() - before:
+        assert time.monotonic() < end, f"objects left behind: {dict(left)}"
+        gc.collect()
+
+
+def _of_workers() -> Counter[str]:
+    return Counter({name: number * len(worker_threads()) for name, number in PER_WORKER.items()})

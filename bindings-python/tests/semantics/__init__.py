@@ -1,1 +1,0 @@
-"""SEMANTICS.md, row by row, and what the READMEs of the reference show."""

@@ -1,0 +1,136 @@
+"""The hazards of crossing threads."""
+
+# mypy: disable-error-code="unused-awaitable"
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import sys
+
+import pytest
+from support import Signal, eventually, eventually_async, for_ever, python, reports, value
+
+from thrasks import ThreadedTaskGroup, threaded_gather
+
+
+class TestHazards:
+    async def test_callbacks_that_raise_go_to_the_parents_handler(self) -> None:
+        error = ValueError("of a done callback")
+
+        def callback(_: object) -> None:
+            raise error
+
+        with reports() as seen:
+            async with ThreadedTaskGroup(1) as group:
+                task = group.create_task(value(1))
+                task.add_done_callback(callback)
+            await asyncio.sleep(0)
+        assert [report["exception"] for report in seen] == [error]
+        assert task.result() == 1
+
+    async def test_timeouts_work_inside_a_child_and_around_a_group(self) -> None:
+        async def child() -> str:
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.01):
+                    await for_ever()
+            return "timed out"
+
+        async with ThreadedTaskGroup(1) as group:
+            inside = group.create_task(child())
+        assert inside.result() == "timed out"
+
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                async with ThreadedTaskGroup(1) as group:
+                    around = group.create_task(for_ever())
+        assert around.cancelled()
+
+    async def test_subprocesses_work_from_workers(self) -> None:
+        async def child(text: str) -> bytes:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-c", f"print({text!r}, end='')", stdout=subprocess.PIPE
+            )
+            output, _ = await process.communicate()
+            return output
+
+        assert await threaded_gather(*[child("a"), child("b")], num_threads=2) == [b"a", b"b"]
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+    async def test_workers_install_no_signal_handlers(self) -> None:
+        before = [signal.getsignal(number) for number in signal.valid_signals()]
+        await threaded_gather(*[value(i) for i in range(8)])
+        assert [signal.getsignal(number) for number in signal.valid_signals()] == before
+
+    async def test_a_loop_that_dies_is_an_error_in_the_group_not_a_hang(self) -> None:
+        async def child() -> None:
+            # What no child should do.
+            asyncio.get_running_loop().stop()
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+
+        # The worker goes on: stopping its loop is not ending it.
+        async with ThreadedTaskGroup(1) as group:
+            task = group.create_task(child())
+        assert task.done()
+        async with ThreadedTaskGroup(1) as group:
+            again = group.create_task(value(1))
+        assert again.result() == 1
+
+    def test_a_closed_callers_loop_ends_its_children_quietly(self) -> None:
+        started = Signal()
+        ended = Signal()
+
+        async def child() -> None:
+            try:
+                await for_ever(started)
+            finally:
+                ended.set()
+
+        loop = asyncio.new_event_loop()
+
+        async def main() -> None:
+            threaded_gather(child())
+            await started.wait()
+
+        loop.run_until_complete(main())
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+        assert eventually(ended.is_set)
+
+    async def test_a_half_used_group_that_is_collected_cleans_up(self) -> None:
+        started, ended = Signal(), Signal()
+
+        release = Signal()
+
+        async def child() -> None:
+            try:
+                started.set()
+                await release.wait()
+            except asyncio.CancelledError:
+                ended.set()
+                raise
+
+        async def enter_and_forget() -> None:
+            group = ThreadedTaskGroup(1)
+            await group.__aenter__()
+            group.create_task(child())
+            await started.wait()
+
+        with pytest.warns(ResourceWarning, match="was entered and never left"):
+            await asyncio.create_task(enter_and_forget())
+        cleaned_up = await eventually_async(ended.is_set, 3.0)
+        release.set()
+        assert cleaned_up
+
+    def test_the_gil_stays_off(self) -> None:
+        if "free-threading" not in sys.version:
+            pytest.skip("not a free-threaded build")
+        program = """
+            import sys
+            import thrasks
+            assert not sys._is_gil_enabled()
+        """
+        done = python(program)
+        assert (done.returncode, done.stderr) == (0, "")
