@@ -57,6 +57,10 @@ struct Test {
     /// Only what needs Python
     #[arg(long)]
     python_only: bool,
+    /// Only the Python tests, with other defaults: plain, or debug, eager, uvloop, queue or least-loaded, or some of
+    /// these with commas between them
+    #[arg(long, value_name = "NAMES", conflicts_with_all = ["rust_only", "python_only"])]
+    flavour: Option<String>,
     /// Passed on to pytest
     #[arg(value_name = "PYTEST ARGS", last = true)]
     pytest: Vec<OsString>,
@@ -92,6 +96,9 @@ pub(crate) fn run() -> Result<ExitCode> {
             commands::demo::run(interpreter.wanted(), &args)
         }
         Command::Lint(args) => commands::lint::run(args.wanted()),
+        Command::Test(Test { interpreter, flavour: Some(flavour), pytest, .. }) => {
+            commands::test::run_flavour(interpreter.wanted(), &flavour, &pytest)
+        }
         Command::Test(test) => {
             let parts = commands::Parts { rust: !test.python_only, python: !test.rust_only };
             commands::test::run(test.interpreter.wanted(), parts, &test.pytest)
@@ -134,6 +141,16 @@ mod tests {
         let (gil, args) = take_gil(demo.args);
         assert!(gil);
         assert_eq!(args, ["--limit", "5", "some/path"]);
+    }
+
+    #[test]
+    fn a_flavour_is_of_the_python_tests() {
+        let parse = |args: &[&str]| Cli::try_parse_from([&["xtask", "test"], args].concat());
+        let cli = parse(&["--gil", "--flavour", "debug,queue", "--", "-x"]).unwrap();
+        let Some(Command::Test(test)) = cli.command else { panic!("not the tests") };
+        assert_eq!(test.flavour.as_deref(), Some("debug,queue"));
+        assert_eq!(test.pytest, ["-x"]);
+        assert!(parse(&["--rust-only", "--flavour", "eager"]).is_err());
     }
 
     #[test]

@@ -9,15 +9,29 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 
 use super::prepare::Prepared;
-use super::{Parts, lint, outside};
+use super::{Parts, flavours, lint, outside};
 use crate::process;
 use crate::project::Project;
 use crate::python::Wanted;
 use crate::steps::Steps;
-use crate::venv::Environment;
+use crate::venv::{Environment, Group};
 
 /// An example that takes longer hangs.
 const EXAMPLE_LIMIT: Duration = Duration::from_secs(180);
+
+/// The Python tests alone, in one flavour.
+pub(crate) fn run_flavour(
+    wanted: Wanted,
+    flavour: &str,
+    pytest_args: &[OsString],
+) -> Result<ExitCode> {
+    let project = Project::locate()?;
+    let mut steps = Steps::default();
+    let groups = [Group::Build, Group::Test];
+    let prepared = Prepared::in_steps(&mut steps, &project, wanted, &groups)?;
+    flavours::one(&mut steps, &project, &prepared, flavour, pytest_args)?;
+    Ok(steps.finish())
+}
 
 /// The command.
 pub(crate) fn run(wanted: Wanted, parts: Parts, pytest_args: &[OsString]) -> Result<ExitCode> {
@@ -84,17 +98,11 @@ fn python(
     prepared: &Prepared,
     pytest_args: &[OsString],
 ) -> Result<()> {
+    flavours::all(steps, project, prepared, pytest_args)?;
     let Some(environment) = prepared.installed() else {
-        steps.skip("Python tests", "the wheel is not installed");
         steps.skip("Python examples", "the wheel is not installed");
         return Ok(());
     };
-    let tests = project.path("bindings-python/tests");
-    if tests.is_dir() {
-        steps.run("Python tests", || pytest(project, environment, pytest_args))?;
-    } else {
-        steps.skip("Python tests", "there are none");
-    }
     let examples = examples(project)?;
     if examples.is_empty() {
         steps.skip("Python examples", "there are none");
@@ -102,19 +110,6 @@ fn python(
         steps.run("Python examples", || run_examples(environment, &examples))?;
     }
     Ok(())
-}
-
-/// On the installed package: from a folder that holds nothing that could be imported.
-fn pytest(project: &Project, environment: &Environment, args: &[OsString]) -> Result<()> {
-    let bindings = project.path("bindings-python");
-    let mut command = environment.command(["-m", "pytest"]);
-    command.current_dir(environment.run_folder());
-    command.arg("-c").arg(bindings.join("pyproject.toml")).arg("--rootdir").arg(&bindings);
-    command
-        .arg("-o")
-        .arg(format!("cache_dir={}", environment.folder().join("pytest-cache").display()));
-    command.arg(bindings.join("tests")).args(args);
-    process::run(command.env("PYTHONDONTWRITEBYTECODE", "1"))
 }
 
 fn examples(project: &Project) -> Result<Vec<PathBuf>> {

@@ -1,0 +1,182 @@
+//! The Python tests, in one flavour after another.
+
+use std::ffi::OsString;
+use std::process::Command;
+
+use anyhow::Result;
+
+use super::prepare::Prepared;
+use crate::interrupt::Interrupted;
+use crate::process;
+use crate::project::Project;
+use crate::python::{self, Interpreter, Wanted};
+use crate::steps::Steps;
+use crate::venv::{Environment, Group};
+use crate::wheel;
+
+/// Those that `cargo xtask test` runs after the plain one, each as pytest's `--flavour` takes it. Every one that
+/// `bindings-python/tests/flavours.py` knows is in one of them, and both modes that may be the default with both
+/// kinds of loop.
+const EACH: [&str; 4] = ["debug,queue", "eager", "uvloop,queue", "uvloop,debug,least-loaded"];
+
+/// What the tests run in when none is chosen.
+const PLAIN: &str = "plain";
+
+/// Leaves out the programs that end and are interrupted in one way or another: half of the time, and little in
+/// them depends on a flavour. The plain tests have them, and so has a flavour that is asked for.
+const QUICK: [&str; 2] = ["-m", "not process"];
+
+const STEP: &str = "Python tests";
+
+/// All of them, and the plain ones on an interpreter that has the GIL.
+pub(super) fn all(
+    steps: &mut Steps,
+    project: &Project,
+    prepared: &Prepared,
+    args: &[OsString],
+) -> Result<()> {
+    let Some((interpreter, environment)) = ready(prepared) else {
+        steps.skip(STEP, "the wheel is not installed");
+        return Ok(());
+    };
+    steps.run(STEP, || run(project, environment, PLAIN, &[], args))?;
+    for flavour in EACH {
+        let step = format!("{STEP}, {flavour}");
+        if let Some(why) = objection(flavour, interpreter) {
+            steps.skip(&step, why);
+        } else {
+            steps.run(&step, || run(project, environment, flavour, &QUICK, args))?;
+        }
+    }
+    if interpreter.free_threaded {
+        with_gil(steps, project, args)?;
+    }
+    Ok(())
+}
+
+/// One, and all of its tests.
+pub(super) fn one(
+    steps: &mut Steps,
+    project: &Project,
+    prepared: &Prepared,
+    flavour: &str,
+    args: &[OsString],
+) -> Result<()> {
+    let step = format!("{STEP}, {flavour}");
+    if let Some((_, environment)) = ready(prepared) {
+        steps.run(&step, || run(project, environment, flavour, &[], args))?;
+    } else {
+        steps.skip(&step, "the wheel is not installed");
+    }
+    Ok(())
+}
+
+fn ready(prepared: &Prepared) -> Option<(&Interpreter, &Environment)> {
+    prepared.interpreter.as_ref().zip(prepared.installed())
+}
+
+/// Why a flavour cannot be had with this interpreter, if it cannot.
+fn objection(flavour: &str, interpreter: &Interpreter) -> Option<&'static str> {
+    let has = |name| flavour.split(',').any(|each| each == name);
+    if has("eager") && !interpreter.version.is_at_least(3, 12) {
+        Some("eager tasks are new in CPython 3.12")
+    } else if has("uvloop") && cfg!(windows) {
+        Some("there is no uvloop for Windows")
+    } else {
+        None
+    }
+}
+
+fn with_gil(steps: &mut Steps, project: &Project, args: &[OsString]) -> Result<()> {
+    let step = format!("{STEP}, with the GIL");
+    let interpreter = match python::ensure(Wanted::WithGil) {
+        Ok(interpreter) => interpreter,
+        Err(error) if error.is::<Interrupted>() => return Err(error),
+        Err(_) => {
+            steps.skip(
+                &step,
+                "none was found; `cargo xtask python --gil` says where it was looked for",
+            );
+            return Ok(());
+        }
+    };
+    steps.run(&step, || {
+        let environment = Environment::ensure(project, &interpreter, &[Group::Build, Group::Test])?;
+        wheel::ensure(project, &environment)?;
+        run(project, &environment, PLAIN, &QUICK, args)
+    })?;
+    Ok(())
+}
+
+fn run(
+    project: &Project,
+    environment: &Environment,
+    flavour: &str,
+    selection: &[&str],
+    args: &[OsString],
+) -> Result<()> {
+    let mut command = pytest(project, environment);
+    if flavour != PLAIN {
+        command.args(["--flavour", flavour]);
+    }
+    // What the user says comes last, and holds.
+    process::run(command.args(selection).args(args))
+}
+
+/// On the installed package: from a folder that holds nothing that could be imported.
+fn pytest(project: &Project, environment: &Environment) -> Command {
+    let bindings = project.path("bindings-python");
+    let mut command = environment.command(["-m", "pytest"]);
+    command.current_dir(environment.run_folder());
+    command.arg("-c").arg(bindings.join("pyproject.toml")).arg("--rootdir").arg(&bindings);
+    command
+        .arg("-o")
+        .arg(format!("cache_dir={}", environment.folder().join("pytest-cache").display()));
+    command.arg(bindings.join("tests")).env("PYTHONDONTWRITEBYTECODE", "1");
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::python::Version;
+
+    /// The names in `flavours.py`.
+    fn known() -> Vec<String> {
+        let file = Project::locate().unwrap().path("bindings-python/tests/flavours.py");
+        let text = fs::read_to_string(file).unwrap();
+        let (_, table) = text.split_once("FLAVOURS: ").unwrap();
+        let (table, _) = table.split_once("\n}").unwrap();
+        let names =
+            table.lines().filter_map(|line| line.trim().strip_prefix('"')?.split('"').next());
+        names.map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn each_flavour_there_is_is_run() {
+        let mut run: Vec<_> = EACH.iter().flat_map(|names| names.split(',')).collect();
+        run.sort_unstable();
+        run.dedup();
+        let mut known = known();
+        known.sort_unstable();
+        assert_eq!(run, known);
+    }
+
+    #[test]
+    fn eager_tasks_need_a_newer_python() {
+        let interpreter = |minor| Interpreter {
+            path: PathBuf::from("/a"),
+            implementation: "cpython".to_owned(),
+            version: Version { major: 3, minor, micro: 0 },
+            free_threaded: false,
+            gil_enabled: true,
+            makes_venvs: true,
+        };
+        assert_eq!(objection("debug,queue", &interpreter(11)), None);
+        assert!(objection("queue,eager", &interpreter(11)).is_some());
+        assert_eq!(objection("queue,eager", &interpreter(12)), None);
+    }
+}
