@@ -109,6 +109,9 @@ def apply(names: Iterable[str]) -> None:
     for name in names:
         if name not in FLAVOURS:
             raise ValueError(f"there is no flavour {name!r}; there are {', '.join(FLAVOURS)}")
+    if {"uvloop", "debug"} <= set(names):
+        # It looks at the stack in debug mode, which crashes when a loop is woken by a destructor.
+        raise ValueError("uvloop's debug mode crashes (uvloop issue 730)")
     for name in names:
         FLAVOURS[name]()
     chosen = names

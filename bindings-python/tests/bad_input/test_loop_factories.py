@@ -54,26 +54,6 @@ class TestLoopFactory:
             async with LoopPool(2, loop_factory=factory):
                 raise AssertionError("it was entered")
 
-    @factories
-    async def test_of_a_gather(self, factory: Any, error: type[Exception], text: str) -> None:
-        coros = [value(i) for i in range(5)]
-        with pytest.raises(error, match=text):
-            await threaded_gather(*coros, num_threads=2, loop_factory=factory)
-        # The first error is raised at once, and the others come soon.
-        assert await eventually_async(lambda: all(is_closed(coro) for coro in coros))
-
-    @factories
-    async def test_of_a_gather_that_returns_exceptions(
-        self, factory: Any, error: type[Exception], text: str
-    ) -> None:
-        coros = [value(i) for i in range(3)]
-        found = await threaded_gather(
-            *coros, num_threads=2, loop_factory=factory, return_exceptions=True
-        )
-        assert [type(each) for each in found] == [error] * 3
-        assert all(is_closed(coro) for coro in coros)
-        del found
-
     async def test_that_fails_for_the_second_loop_only(self) -> None:
         lock = threading.Lock()
         calls = 0
@@ -115,3 +95,27 @@ class TestLoopFactory:
         async with group:
             task = group.create_task(value(1))
         assert task.result() == 1
+
+
+class TestLoopFactoryOfAGather:
+    @factories
+    async def test_is_raised_and_the_coroutines_are_closed(
+        self, factory: Any, error: type[Exception], text: str
+    ) -> None:
+        coros = [value(i) for i in range(5)]
+        with pytest.raises(error, match=text):
+            await threaded_gather(*coros, num_threads=2, loop_factory=factory)
+        # The first error is raised at once, and the others come soon.
+        assert await eventually_async(lambda: all(is_closed(coro) for coro in coros))
+
+    @factories
+    async def test_is_a_result_with_return_exceptions(
+        self, factory: Any, error: type[Exception], text: str
+    ) -> None:
+        coros = [value(i) for i in range(3)]
+        found = await threaded_gather(
+            *coros, num_threads=2, loop_factory=factory, return_exceptions=True
+        )
+        assert [type(each) for each in found] == [error] * 3
+        assert all(is_closed(coro) for coro in coros)
+        del found

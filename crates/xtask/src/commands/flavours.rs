@@ -15,9 +15,8 @@ use crate::venv::{Environment, Group};
 use crate::wheel;
 
 /// Those that `cargo xtask test` runs after the plain one, each as pytest's `--flavour` takes it. Every one that
-/// `bindings-python/tests/flavours.py` knows is in one of them, and both modes that may be the default with both
-/// kinds of loop.
-const EACH: [&str; 4] = ["debug,queue", "eager", "uvloop,queue", "uvloop,debug,least-loaded"];
+/// `bindings-python/tests/flavours.py` knows is in one of them.
+const EACH: [&str; 3] = ["debug,queue", "eager,least-loaded", "uvloop,queue"];
 
 /// What the tests run in when none is chosen.
 const PLAIN: &str = "plain";
