@@ -28,12 +28,14 @@ os.environ["PYTHONWARNINGS"] = "error"
 
 #: What is promised and not built yet, by the test that will hold it: listed, so that it is not
 #: mistaken for done.
-NOT_YET: dict[str, str] = {}
+NOT_YET = {
+    "test_that_is_on_in_a_free_threaded_build_is_warned_of_once": "nothing looks at the GIL",
+}
 
 
 #: Tests that leave objects behind, which are not looked at until this is mended.
 LEAKS_NOT_YET = {
-    "TestLoopFactoryOfAGather": "a worker whose loop could not be made keeps the error, and it that",
+    "TestLoopFactoryOfAGather": "a worker whose loop could not be made keeps the error",
 }
 
 

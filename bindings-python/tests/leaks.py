@@ -40,6 +40,11 @@ def _wait_until(holds: Callable[[], bool], condition: str) -> None:
         time.sleep(0.001)
 
 
+def _busy_workers() -> int:
+    """Return how many workers are leased."""
+    return len(worker_threads()) - idle_workers()
+
+
 def _strangers() -> set[threading.Thread]:
     """Return the threads that are not workers, nor those of a worker's default executor."""
     known = (WORKER_PREFIX, *EXECUTOR_PREFIXES)
@@ -118,22 +123,21 @@ def nothing_left_behind(passed: Callable[[], bool]) -> Iterator[None]:
     """
     threads = set(threading.enumerate())
     _descriptors_at_first()
+    # For what one test leaves behind the next is not to be blamed.
+    busy = _busy_workers()
     objects_before = _objects()
     unfinished_before = _unfinished()
     with complaints() as heard:
         yield
         # A gather gives its workers back when its last child has ended, soon after its result is
         # there.
-        _wait_until(lambda: idle_workers() >= len(worker_threads()), "every worker is idle")
+        _wait_until(lambda: _busy_workers() <= busy, "every worker is idle")
         _wait_until(lambda: not _strangers() - threads, "no other thread")
         # What a future or a coroutine complains about it says when it is freed: now. So are objects
         # freed whose last reference went on another thread than their own.
         gc.collect()
         if passed():
-            left = _unfinished() - unfinished_before
-            assert not left, f"not ended: {left}"
-            del left
-            _check_objects(objects_before)
+            _check_objects(objects_before, unfinished_before)
     assert not heard, "\n".join(heard)
     _check_descriptors()
 
@@ -150,11 +154,15 @@ def _check_descriptors() -> None:
         raise
 
 
-def _check_objects(before: Counter[str]) -> None:
+def _check_objects(before: Counter[str], unfinished_before: set[asyncio.Future[Any]]) -> None:
     """Wait until there are no more objects of ours: a worker drops its last ones soon."""
     end = time.monotonic() + OBJECTS_PATIENCE
     while left := _objects() - _of_workers() - before:
         assert time.monotonic() < end, f"objects left behind: {dict(left)}"
+        gc.collect()
+    while unfinished := _unfinished() - unfinished_before:
+        assert time.monotonic() < end, f"not ended: {unfinished}"
+        del unfinished
         gc.collect()
 
 

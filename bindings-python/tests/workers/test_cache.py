@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import sys
 import threading
 
 import pytest
@@ -107,6 +108,26 @@ class TestTheCache:  # decision 3
         after = resources()
         assert after[0] <= before[0]
         assert after[1] <= before[1]
+
+    async def test_two_hundred_groups_and_gathers_leave_no_memory(self) -> None:
+        async def use(i: int, pool: LoopPool) -> None:
+            async with ThreadedTaskGroup(1 + i % 3) as group:
+                for j in range(5):
+                    group.create_task(value(j))
+            # On a pool, since a new gather may find the workers of the last one not yet idle, and
+            # start others.
+            await threaded_gather(value(i), value(i), pool=pool)
+
+        async with LoopPool(2) as pool:
+            for i in range(50):
+                await use(i, pool)
+            gc.collect()
+            before = sys.getallocatedblocks()
+            for i in range(200):
+                await use(i, pool)
+            gc.collect()
+            # Of Python's memory, not one block for each of them.
+            assert sys.getallocatedblocks() - before < 200
 
     def test_groups_in_many_loops_at_once(self) -> None:
         failures: list[BaseException] = []

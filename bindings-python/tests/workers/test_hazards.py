@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 import pytest
-from support import Signal, eventually, eventually_async, for_ever, python, reports, value
+from support import Signal, eventually, eventually_async, for_ever, reports, value
 
 from thrasks import ThreadedTaskGroup, threaded_gather
 
@@ -123,14 +123,3 @@ class TestHazards:
         cleaned_up = await eventually_async(ended.is_set, 3.0)
         release.set()
         assert cleaned_up
-
-    def test_the_gil_stays_off(self) -> None:
-        if "free-threading" not in sys.version:
-            pytest.skip("not a free-threaded build")
-        program = """
-            import sys
-            import thrasks
-            assert not sys._is_gil_enabled()
-        """
-        done = python(program)
-        assert (done.returncode, done.stderr) == (0, "")
