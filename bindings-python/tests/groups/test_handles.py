@@ -130,6 +130,8 @@ class TestHandlesInAsyncio:  # row 18
         async with ThreadedTaskGroup(1) as group:
             task = group.create_task(for_ever(started))
             await started.wait()
+            # When it has suspended for the first time.
+            assert await eventually_async(lambda: len(task.get_stack()) == 1)
             assert task.get_name().startswith("Task-")
             task.cancel()
 
