@@ -10,7 +10,7 @@ import weakref
 from typing import Any
 
 import pytest
-from support import eventually_async, for_ever, no_gc, value
+from support import Signal, eventually_async, for_ever, no_gc, value
 
 from thrasks import SchedulingMode, ThreadedTaskGroup
 
@@ -132,6 +132,24 @@ class TestMemory:  # row 21
 
         with no_gc():
             dead = await body()
+            assert await eventually_async(lambda: dead() is None, 1.0)
+
+    async def test_a_cancellation_dies_with_its_last_reference(self) -> None:
+        started = Signal()
+
+        async def parent() -> weakref.ref[BaseException]:
+            try:
+                async with ThreadedTaskGroup(1) as group:
+                    group.create_task(for_ever(started))
+            except asyncio.CancelledError as error:
+                return weakref.ref(error)
+            raise AssertionError("it was not cancelled")
+
+        with no_gc():
+            task = asyncio.create_task(parent())
+            await started.wait()
+            task.cancel()
+            dead = await task
             assert await eventually_async(lambda: dead() is None, 1.0)
 
     async def test_a_group_dies_with_its_last_reference(self) -> None:

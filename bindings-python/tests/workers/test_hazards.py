@@ -8,9 +8,10 @@ import asyncio
 import signal
 import subprocess
 import sys
+import textwrap
 
 import pytest
-from support import Signal, eventually, eventually_async, for_ever, reports, value
+from support import PATIENCE, Signal, eventually, eventually_async, for_ever, python, reports, value
 
 from thrasks import ThreadedTaskGroup, threaded_gather
 
@@ -63,7 +64,7 @@ class TestHazards:
         await threaded_gather(*[value(i) for i in range(8)])
         assert [signal.getsignal(number) for number in signal.valid_signals()] == before
 
-    async def test_a_loop_that_dies_is_an_error_in_the_group_not_a_hang(self) -> None:
+    async def test_a_child_that_stops_its_loop_stops_nothing(self) -> None:
         async def child() -> None:
             # What no child should do.
             asyncio.get_running_loop().stop()
@@ -77,6 +78,44 @@ class TestHazards:
         async with ThreadedTaskGroup(1) as group:
             again = group.create_task(value(1))
         assert again.result() == 1
+
+    @pytest.mark.not_in("uvloop", reason="it has no selector to break")
+    @pytest.mark.parametrize("kind", ["group", "gather"])
+    def test_a_loop_that_breaks_is_an_error_and_no_hang(self, kind: str) -> None:
+        use = {
+            "group": """
+                async with ThreadedTaskGroup(2) as group:
+                    group.create_task(breaks())
+                    group.create_task(asyncio.sleep(3600))
+            """,
+            "gather": """
+                await threaded_gather(breaks(), num_threads=1)
+            """,
+        }[kind]
+        program = f"""
+import asyncio, os
+from thrasks import ThreadedTaskGroup, threaded_gather
+
+async def breaks():
+    asyncio.get_running_loop()._selector.close()
+    await asyncio.sleep(3600)
+
+async def use():
+{textwrap.indent(textwrap.dedent(use), "    ")}
+
+async def main():
+    task = asyncio.create_task(use())
+    done, _ = await asyncio.wait([task], timeout={PATIENCE})
+    if not done:
+        print("it hangs")
+    elif isinstance(task.exception(), Exception):
+        print("it is an error")
+    os.sys.stdout.flush()
+    os._exit(0)
+
+asyncio.run(main())
+"""
+        assert python(program).stdout == "it is an error\n"
 
     def test_a_closed_callers_loop_ends_its_children_quietly(self) -> None:
         started = Signal()
