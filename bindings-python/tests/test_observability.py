@@ -11,11 +11,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
-
-import thrasks
-from thrasks import LoopPool, TaskInfo, ThreadedTaskGroup, all_tasks, threaded_gather
-
-from .support import (
+from support import (
     Signal,
     block_until,
     eventually_async,
@@ -25,6 +21,9 @@ from .support import (
     reports,
     value,
 )
+
+import thrasks
+from thrasks import LoopPool, TaskInfo, ThreadedTaskGroup, all_tasks, threaded_gather
 
 needs_call_graphs = pytest.mark.skipif(
     sys.version_info < (3, 14), reason="call graphs came with CPython 3.14"
