@@ -23,7 +23,14 @@ from support import (
 )
 
 import thrasks
-from thrasks import LoopPool, TaskInfo, ThreadedTaskGroup, all_tasks, threaded_gather
+from thrasks import (
+    LoopPool,
+    SchedulingMode,
+    TaskInfo,
+    ThreadedTaskGroup,
+    all_tasks,
+    threaded_gather,
+)
 
 needs_call_graphs = pytest.mark.skipif(
     sys.version_info < (3, 14), reason="call graphs came with CPython 3.14"
@@ -88,7 +95,7 @@ class TestNotes:
 
 class TestAllTasks:
     async def test_lists_every_task_with_its_worker_and_state(self) -> None:
-        started, busy, go = Signal(), Signal(), Signal()
+        started, busy, asleep, go = Signal(), Signal(), Signal(), Signal()
 
         async def refuse(cancelled: Signal) -> None:
             try:
@@ -97,15 +104,19 @@ class TestAllTasks:
                 cancelled.set()
                 await go.wait()
 
-        async with ThreadedTaskGroup(3) as group:
+        # In QUEUE the worker of one that is suspended is free for another.
+        async with ThreadedTaskGroup(3, mode=SchedulingMode.ROUND_ROBIN) as group:
             cancelled = Signal()
             stubborn = group.create_task(refuse(cancelled), name="stubborn")
             group.create_task(block_until(go, busy), name="blocking")
-            sleeper = group.create_task(for_ever(), name="sleeper")
+            sleeper = group.create_task(for_ever(asleep), name="sleeper")
+            # One that has not started would be cancelled at once.
             await started.wait()
             stubborn.cancel()
             await busy.wait()
             await cancelled.wait()
+            await asleep.wait()
+            assert await eventually_async(lambda: len(sleeper.get_stack()) == 1)
             listing = {info.name: info for info in all_tasks()}
             workers = {info.worker for info in listing.values()}
             go.set()
