@@ -7,10 +7,9 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
+from support import Signal, for_ever, reports
 
 from thrasks import LoopPool, ThreadedTaskGroup, _shutdown, threaded_gather
-
-from .support import Signal, for_ever, reports
 
 Waits = Callable[[Coroutine[Any, Any, None]], Coroutine[Any, Any, Any]]
 

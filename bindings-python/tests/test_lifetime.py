@@ -13,10 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-
-from thrasks import LoopPool, ThreadedTask, ThreadedTaskGroup, threaded_gather
-
-from .support import (
+from support import (
     Signal,
     eventually,
     eventually_async,
@@ -27,6 +24,8 @@ from .support import (
     value,
     worker_threads,
 )
+
+from thrasks import LoopPool, ThreadedTask, ThreadedTaskGroup, threaded_gather
 
 
 class Loop(asyncio.SelectorEventLoop):
