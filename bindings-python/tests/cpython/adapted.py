@@ -17,10 +17,10 @@ from collections.abc import Awaitable, Coroutine
 from typing import Any, ClassVar, TypeVar
 
 import pytest
-from conftest import eventually
-from semantics.support import (
+from support import (
     PATIENCE,
     Signal,
+    eventually,
     eventually_async,
     idle_workers,
     is_closed,
@@ -42,9 +42,8 @@ class BegunGroup(ThreadedTaskGroup):
         task = super().create_task(coro, **options)
         if asyncio.get_running_loop() is task.get_loop():
             under_way = (inspect.CORO_CREATED, inspect.CORO_RUNNING)
-            eventually(
-                "the child has begun", lambda: inspect.getcoroutinestate(coro) not in under_way
-            )
+            has_begun = eventually(lambda: inspect.getcoroutinestate(coro) not in under_way)
+            assert has_begun
         return task
 
 
@@ -302,7 +301,7 @@ class Gathers(unittest.TestCase):
 
     def setUp(self) -> None:
         asyncio.run(gather(value(None), value(None)))
-        eventually("the workers are idle again", lambda: idle_workers() >= 2)
+        assert eventually(lambda: idle_workers() >= 2)
         # For the one that collects a hundred times: not all of pytest each time.
         gc.freeze()
         self.addCleanup(gc.unfreeze)
@@ -383,7 +382,7 @@ class Gathers(unittest.TestCase):
 
         gathering = loop.run_until_complete(create())
         end.set()
-        eventually("the child has ended", workers_are_quiet)
+        assert eventually(workers_are_quiet)
         # Its outcome is under way: the caller's loop stands still.
         assert not gathering.done()
         assert not gathering.cancel()
