@@ -10,6 +10,7 @@ import sys
 import textwrap
 import threading
 import time
+import weakref
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -156,6 +157,11 @@ def eventually(condition: Callable[[], bool], patience: float = PATIENCE) -> boo
             return False
         time.sleep(0.001)
     return True
+
+
+def eventually_freed(dead: weakref.ref[Any], patience: float = 3.0) -> bool:
+    """Collect garbage until something is gone: a worker may only just be letting go of it."""
+    return eventually(lambda: gc.collect() >= 0 and dead() is None, patience)
 
 
 async def eventually_async(condition: Callable[[], bool], patience: float = PATIENCE) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import socket
 import sys
 import threading
@@ -15,8 +14,8 @@ from typing import Any
 import pytest
 from support import (
     Signal,
-    eventually,
     eventually_async,
+    eventually_freed,
     for_ever,
     idle_workers,
     no_gc,
@@ -63,8 +62,7 @@ class TestTheCallersLoop:
             loop.kept = [group, tasks, pool, ran]
 
         dead = run_and_forget(main)
-        gc.collect()
-        assert eventually(lambda: dead() is None, 3.0)
+        assert eventually_freed(dead)
 
     def test_is_freed_though_it_refers_to_a_gather(self) -> None:
         async def main(loop: Loop) -> None:
@@ -72,8 +70,7 @@ class TestTheCallersLoop:
             await loop.kept
 
         dead = run_and_forget(main)
-        gc.collect()
-        assert eventually(lambda: dead() is None, 3.0)
+        assert eventually_freed(dead)
 
     def test_is_freed_though_its_exception_handler_was_a_workers(self) -> None:
         async def main(loop: Loop) -> None:
@@ -81,8 +78,7 @@ class TestTheCallersLoop:
             await threaded_gather(value(1))
 
         dead = run_and_forget(main)
-        gc.collect()
-        assert eventually(lambda: dead() is None, 3.0)
+        assert eventually_freed(dead)
 
 
 class TestWorkers:

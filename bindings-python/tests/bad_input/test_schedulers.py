@@ -6,13 +6,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import weakref
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from support import eventually, for_ever, idle_workers, is_closed, value, worker_threads
+from support import (
+    eventually,
+    eventually_freed,
+    for_ever,
+    idle_workers,
+    is_closed,
+    value,
+    worker_threads,
+)
 
 from thrasks import LoopPool, ThreadedTaskGroup, threaded_gather
 
@@ -112,9 +119,7 @@ class TestScheduler:
                     group.create_task(value(1))
             return weakref.ref(keeps)
 
-        dead = await use_it()
-        gc.collect()
-        assert dead() is None
+        assert eventually_freed(await use_it())
 
     async def test_a_refused_task_does_not_hurt_the_group(self) -> None:
         class EverySecond:
