@@ -130,7 +130,6 @@ class TestGivenBackClean:  # decision 8
             os.close(other)
         assert calls == []
 
-    @pytest.mark.not_in("uvloop", reason="not yet: the cleaning fails, and the group hangs")
     async def test_servers_are_closed(self) -> None:
         servers: list[asyncio.Server] = []
 
