@@ -151,7 +151,6 @@ class TestWorkers:
         assert counts == [size]
         assert seen == []
 
-    @pytest.mark.not_in("uvloop", reason="not yet: what uvloop has started is not known")
     async def test_end_subprocesses_that_were_left_running(self) -> None:
         kept: list[asyncio.subprocess.Process] = []
 

@@ -91,12 +91,16 @@ def clean(loop: asyncio.AbstractEventLoop, done: Callable[[bool], None]) -> None
     )
 
     def cleaned(task: asyncio.Task[bool]) -> None:
-        clean = False
-        try:
-            if not task.cancelled():
-                clean = task.result()
-        finally:
-            done(clean)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            where = threading.current_thread().name
+            loop.call_exception_handler(
+                {
+                    "message": f"cleaning {where} has failed; the loop is given up",
+                    "exception": error,
+                }
+            )
+        done(error is None and not task.cancelled() and task.result())
 
     task.add_done_callback(cleaned)
 
@@ -296,12 +300,15 @@ class _Recorded:
         self._files: dict[str, set[Any]] = {"reader": set(), "writer": set()}
         self._servers: weakref.WeakSet[Any] = weakref.WeakSet()
         self._transports: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._processes: weakref.WeakSet[Any] = weakref.WeakSet()
         for kind in self._files:
             self._record_files(kind)
         for name in ("create_server", "create_unix_server"):
             self._record_results(name, self._servers.add)
         for name in ("create_connection", "create_unix_connection", "create_datagram_endpoint"):
             self._record_results(name, lambda pair: self._transports.add(pair[0]))
+        for name in ("subprocess_exec", "subprocess_shell"):
+            self._record_results(name, lambda pair: self._processes.add(pair[0]))
 
     def _record_files(self, kind: str) -> None:
         add, remove = f"add_{kind}", f"remove_{kind}"
@@ -333,7 +340,8 @@ class _Recorded:
     def count(self) -> int:
         files = sum(len(files) for files in self._files.values())
         serving = sum(1 for server in self._servers if server.is_serving())
-        return files + serving + len(self._transports)
+        running = sum(1 for process in self._processes if process.get_returncode() is None)
+        return files + serving + running + len(self._transports)
 
     def close(self) -> Counter[str]:
         """Begin to close it, and return what there was of each kind."""
@@ -349,6 +357,10 @@ class _Recorded:
         for transport in list(self._transports):
             found += _close(transport)
             self._transports.discard(transport)
+        for process in list(self._processes):
+            if process.get_returncode() is None and not process.is_closing():
+                found["subprocess"] += 1
+                process.close()
         return found
 
     def drop(self) -> None:
