@@ -300,7 +300,8 @@ class _Recorded:
         self._files: dict[str, set[Any]] = {"reader": set(), "writer": set()}
         self._servers: weakref.WeakSet[Any] = weakref.WeakSet()
         self._transports: weakref.WeakSet[Any] = weakref.WeakSet()
-        self._processes: weakref.WeakSet[Any] = weakref.WeakSet()
+        #: Those that run: these transports cannot be referred to weakly.
+        self._processes: list[Any] = []
         for kind in self._files:
             self._record_files(kind)
         for name in ("create_server", "create_unix_server"):
@@ -308,7 +309,7 @@ class _Recorded:
         for name in ("create_connection", "create_unix_connection", "create_datagram_endpoint"):
             self._record_results(name, lambda pair: self._transports.add(pair[0]))
         for name in ("subprocess_exec", "subprocess_shell"):
-            self._record_results(name, lambda pair: self._processes.add(pair[0]))
+            self._record_results(name, lambda pair: self._add_process(pair[0]))
 
     def _record_files(self, kind: str) -> None:
         add, remove = f"add_{kind}", f"remove_{kind}"
@@ -337,11 +338,18 @@ class _Recorded:
 
         setattr(self._loop, name, create)
 
+    def _add_process(self, process: Any) -> None:
+        self._forget_ended()
+        self._processes.append(process)
+
+    def _forget_ended(self) -> None:
+        self._processes = [each for each in self._processes if each.get_returncode() is None]
+
     def count(self) -> int:
+        self._forget_ended()
         files = sum(len(files) for files in self._files.values())
         serving = sum(1 for server in self._servers if server.is_serving())
-        running = sum(1 for process in self._processes if process.get_returncode() is None)
-        return files + serving + running + len(self._transports)
+        return files + serving + len(self._processes) + len(self._transports)
 
     def close(self) -> Counter[str]:
         """Begin to close it, and return what there was of each kind."""
@@ -357,8 +365,8 @@ class _Recorded:
         for transport in list(self._transports):
             found += _close(transport)
             self._transports.discard(transport)
-        for process in list(self._processes):
-            if process.get_returncode() is None and not process.is_closing():
+        for process in self._processes:
+            if not process.is_closing():
                 found["subprocess"] += 1
                 process.close()
         return found
