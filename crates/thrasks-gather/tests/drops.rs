@@ -111,7 +111,7 @@ fn quiet() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..<_>::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..<_>::default() })]
     #[test]
     fn nothing_is_alive_when_the_group_around_it_has_ended(
         jobs in jobs(),

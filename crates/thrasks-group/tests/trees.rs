@@ -171,7 +171,7 @@ fn quiet() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..<_>::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..<_>::default() })]
     #[test]
     fn nothing_is_alive_when_the_outermost_scope_has_ended(
         plans in prop::collection::vec(plan(), 1..5),

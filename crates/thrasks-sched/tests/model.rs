@@ -348,7 +348,7 @@ fn same(
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 600,
+        cases: ProptestConfig::default().cases * 5 / 2,
         failure_persistence: None,
         ..ProptestConfig::default()
     })]

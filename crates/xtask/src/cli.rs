@@ -25,6 +25,8 @@ enum Command {
     Test(Test),
     /// Check formatting, lints, docs, types and stubs of everything
     Lint(Interpreter),
+    /// Run random programs, loads and misuse, for minutes or hours
+    Soak(Soak),
     /// Run the benchmarks: Python side by side with asyncio and thrasks 0.1, then criterion
     Bench(Bench),
     /// Make sure of a free-threaded CPython and print where it is
@@ -67,6 +69,18 @@ struct Test {
 }
 
 #[derive(Debug, Args)]
+struct Soak {
+    #[command(flatten)]
+    interpreter: Interpreter,
+    /// How long the random programs go on; the loads come on top
+    #[arg(long, value_name = "N", default_value_t = 10.0, value_parser = minutes)]
+    minutes: f64,
+    /// Begin with this seed, to repeat a failure
+    #[arg(long, value_name = "S")]
+    seed: Option<u64>,
+}
+
+#[derive(Debug, Args)]
 struct Bench {
     #[command(flatten)]
     interpreter: Interpreter,
@@ -103,7 +117,18 @@ pub(crate) fn run() -> Result<ExitCode> {
             let parts = commands::Parts { rust: !test.python_only, python: !test.rust_only };
             commands::test::run(test.interpreter.wanted(), parts, &test.pytest)
         }
+        Command::Soak(soak) => {
+            let plan = commands::soak::Plan::new(soak.minutes, soak.seed);
+            commands::soak::run(soak.interpreter.wanted(), plan)
+        }
         Command::Bench(bench) => commands::bench::run(bench.interpreter.wanted(), bench.quick),
+    }
+}
+
+fn minutes(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(minutes) if 0.0 < minutes && minutes <= 100_000.0 => Ok(minutes),
+        _ => Err("a number of minutes, above 0, is needed".to_owned()),
     }
 }
 
@@ -160,5 +185,19 @@ mod tests {
         let Some(Command::Test(test)) = cli.command else { panic!("not the tests") };
         assert!(test.python_only);
         assert_eq!(test.pytest, ["-k", "gather"]);
+    }
+
+    #[test]
+    fn a_soak_takes_ten_minutes_unless_it_is_told() {
+        let parse = |args: &[&str]| {
+            let cli = Cli::try_parse_from(["xtask", "soak"].iter().chain(args)).ok()?;
+            let Some(Command::Soak(soak)) = cli.command else { panic!("not the soak") };
+            Some((soak.minutes.to_string(), soak.seed, soak.interpreter.gil))
+        };
+        assert_eq!(parse(&[]), Some(("10".to_owned(), None, false)));
+        let given = ["--minutes", "0.5", "--seed", "7", "--gil"];
+        assert_eq!(parse(&given), Some(("0.5".to_owned(), Some(7), true)));
+        assert_eq!(parse(&["--minutes", "0"]), None);
+        assert_eq!(parse(&["--minutes", "nan"]), None);
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod lint;
 mod outside;
 mod prepare;
 pub(crate) mod python;
+pub(crate) mod soak;
 pub(crate) mod test;
 
 /// Which halves of the project a run is about.
