@@ -124,12 +124,16 @@ impl Team {
         self: &Arc<Self>,
         jobs: impl Iterator<Item = Arc<Job>>,
     ) -> PyResult<()> {
-        let mut jobs = jobs.map(|job| {
-            // Refused, it is submitted all the same, to be refused by the closed pool.
-            let _ = self.enlist(&job);
-            Order::Start(Sent::new(job))
+        let mut refused = None;
+        let mut jobs = jobs.map_while(|job| match self.enlist(&job) {
+            Ok(()) => Some(Order::Start(Sent::new(job))),
+            Err(error) => {
+                refused = Some(error);
+                None
+            }
         });
-        self.pool.submit_batch(&mut jobs).map(drop).map_err(Self::explain)
+        self.pool.submit_batch(&mut jobs).map(drop).map_err(Self::explain)?;
+        refused.map_or(Ok(()), Err)
     }
 
     fn enlist(self: &Arc<Self>, job: &Arc<Job>) -> PyResult<()> {

@@ -31,7 +31,7 @@ PER_WORKER = {"_LoopSide": 2, "_ThreadMain": 1, "_Local": 1, "_Selected": 1, "_R
 OBJECTS_PATIENCE = 3.0
 
 
-def _wait_until(holds: Callable[[], bool], condition: str) -> None:
+def wait_until(holds: Callable[[], bool], condition: str) -> None:
     end = time.monotonic() + PATIENCE
     while not holds():
         assert time.monotonic() < end, (
@@ -40,18 +40,18 @@ def _wait_until(holds: Callable[[], bool], condition: str) -> None:
         time.sleep(0.001)
 
 
-def _busy_workers() -> int:
+def busy_workers() -> int:
     """Return how many workers are leased."""
     return len(worker_threads()) - idle_workers()
 
 
-def _strangers() -> set[threading.Thread]:
+def strangers() -> set[threading.Thread]:
     """Return the threads that are not workers, nor those of a worker's default executor."""
     known = (WORKER_PREFIX, *EXECUTOR_PREFIXES)
     return {thread for thread in threading.enumerate() if not thread.name.startswith(known)}
 
 
-def _descriptors() -> tuple[int, int]:
+def descriptors() -> tuple[int, int]:
     """Return how many file descriptors are no loop's, and how many loops are no worker's.
 
     Each loop has a selector. Besides, asyncio's has two sockets, and uvloop's an event and two
@@ -77,7 +77,7 @@ def _descriptors_at_first() -> list[int]:
     if "uvloop" in sys.modules:
         # Its first loop opens a pipe for all of them.
         sys.modules["uvloop"].new_event_loop().close()
-    return list(_descriptors())
+    return list(descriptors())
 
 
 def _kinds() -> set[type]:
@@ -124,33 +124,31 @@ def nothing_left_behind(passed: Callable[[], bool], complains: bool) -> Iterator
     threads = set(threading.enumerate())
     _descriptors_at_first()
     # For what one test leaves behind the next is not to be blamed.
-    busy = _busy_workers()
+    busy = busy_workers()
     objects_before = _objects()
     unfinished_before = _unfinished()
     with complaints() as heard:
         yield
         # A gather gives its workers back when its last child has ended, soon after its result is
         # there.
-        _wait_until(lambda: _busy_workers() <= busy, "every worker is idle")
-        _wait_until(lambda: not _strangers() - threads, "no other thread")
+        wait_until(lambda: busy_workers() <= busy, "every worker is idle")
+        wait_until(lambda: not strangers() - threads, "no other thread")
         # What a future or a coroutine complains about it says when it is freed: now. So are objects
         # freed whose last reference went on another thread than their own.
         gc.collect()
         if passed():
             _check_objects(objects_before, unfinished_before)
     assert complains or not heard, "\n".join(heard)
-    _check_descriptors()
+    check_descriptors()
 
 
-def _check_descriptors() -> None:
+def check_descriptors() -> None:
     before = _descriptors_at_first()
     try:
-        _wait_until(
-            lambda: all(map(operator.le, _descriptors(), before)), "no more file descriptors"
-        )
+        wait_until(lambda: all(map(operator.le, descriptors(), before)), "no more file descriptors")
     except AssertionError:
         # The next test is not to be blamed for it.
-        before[:] = _descriptors()
+        before[:] = descriptors()
         raise
 
 

@@ -82,7 +82,7 @@ def clean(loop: asyncio.AbstractEventLoop, done: Callable[[bool], None]) -> None
         _local.had_generators = False
         loop.call_soon(clean, loop, done)
         return
-    if not asyncio.all_tasks(loop) and not _local.generators and not _registered():
+    if not asyncio.all_tasks(loop) and not _generators(loop) and not _registered():
         done(True)
         return
     # Not by the loop, which may have been given a task factory.
@@ -125,7 +125,7 @@ async def _clean(loop: asyncio.AbstractEventLoop) -> bool:
                     tasks |= stray
                     found["task"] = len(tasks)
                     await _cancel(loop, stray)
-                for generator in list(_local.generators):
+                for generator in _generators(loop):
                     quiet = 0
                     if getattr(generator, "ag_code", None) is not _KEEPER:
                         found["asynchronous generator"] += 1
@@ -168,6 +168,14 @@ def _closes_generator(task: asyncio.Task[Any]) -> bool:
     return not isinstance(task.get_coro(), (types.CoroutineType, types.GeneratorType))
 
 
+def _generators(loop: Any) -> list[Any]:
+    """Return the asynchronous generators on a loop that have not ended."""
+    # The loop's own record has those that began between a KeyboardInterrupt, after which it sets
+    # its hooks anew, and our own hooks; a loop of another make does not show it.
+    known = {*_local.generators, *getattr(loop, "_asyncgens", ())}
+    return [generator for generator in known if getattr(generator, "ag_frame", None) is not None]
+
+
 async def _cancel(loop: asyncio.AbstractEventLoop, tasks: set[asyncio.Task[Any]]) -> None:
     for task in tasks:
         task.cancel()
@@ -198,7 +206,6 @@ async def _close_generator(
                 "asyncgen": generator,
             }
         )
-    _local.generators.discard(generator)
 
 
 def _registered() -> int:

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from conftest import Complaints
+from support import for_ever as for_ever
+from support import is_closed as is_closed
 
 from .junk import EvilError
+
+
+class Complaints:
+    """What a loop's exception handler was told."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.contexts: list[dict[str, object]] = []
+        loop.set_exception_handler(lambda _, context: self.contexts.append(context))
+
+    @property
+    def messages(self) -> list[str]:
+        """Return the texts."""
+        return [str(context["message"]) for context in self.contexts]
 
 
 async def value(result: int = 1) -> int:
@@ -19,14 +32,6 @@ async def value(result: int = 1) -> int:
 async def suspended(result: int = 1) -> int:
     await asyncio.sleep(0.001)
     return result
-
-
-async def for_ever() -> None:
-    await asyncio.get_running_loop().create_future()
-
-
-def is_closed(coro: Coroutine[Any, Any, Any]) -> bool:
-    return inspect.getcoroutinestate(coro) == inspect.CORO_CLOSED
 
 
 def check_told(error: BaseException) -> None:

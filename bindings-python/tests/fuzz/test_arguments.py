@@ -9,7 +9,6 @@ from typing import Any
 
 import hypothesis
 import pytest
-from conftest import Complaints
 from hypothesis import HealthCheck, Phase
 from hypothesis import strategies as st
 from soak.conftest import Effort
@@ -17,7 +16,7 @@ from soak.conftest import Effort
 from thrasks import LoopPool, ThreadedTaskGroup, threaded_gather
 
 from .junk import USELESS, EvilError
-from .support import check_told
+from .support import Complaints, check_told
 
 #: What may be raised for a wrong argument; or what the argument itself raised. In a group, where
 #: anything that is true may ask for one.

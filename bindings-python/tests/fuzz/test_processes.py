@@ -333,11 +333,11 @@ def test_a_loop_factory_that_returns_a_loop_that_cannot_be_run(state: str) -> No
 
     async def main():
         caller = asyncio.get_running_loop()
-        closed, shared = asyncio.new_event_loop(), asyncio.new_event_loop()
-        closed.close()
-        factory = {{"closed": lambda: closed, "running": lambda: caller, "shared": lambda: shared}}
+        loop = caller if state == "running" else asyncio.new_event_loop()
+        if state == "closed":
+            loop.close()
         try:
-            async with ThreadedTaskGroup(2, loop_factory=factory[state]) as group:
+            async with ThreadedTaskGroup(2, loop_factory=lambda: loop) as group:
                 handles = [group.create_task(suspended()) for _ in range(4)]
         except ValueError as error:
             assert "loop_factory" in str(error), error

@@ -11,12 +11,13 @@ from typing import Any
 
 import hypothesis
 import pytest
-from conftest import Complaints
 from hypothesis import HealthCheck, Phase
 from hypothesis import strategies as st
 from soak.conftest import Effort
 
 from thrasks import LoopPool, ThreadedTask, ThreadedTaskGroup, threaded_gather
+
+from .support import Complaints
 
 
 class OrderError(Exception):

@@ -16,10 +16,9 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from conftest import descriptors, eventually, workers
+from leaks import busy_workers, wait_until
 
 from thrasks import LoopPool, SchedulingMode, ThreadedTask, ThreadedTaskGroup, threaded_gather
-from thrasks._thrasks import idle_loops
 
 from .conftest import Effort
 from .watchdog import Watchdog
@@ -88,16 +87,13 @@ def test_very_many_groups_in_a_row(effort: Effort) -> None:
     groups = 10_000 if effort.minutes else 500
 
     async def main() -> None:
-        before = descriptors(), set(threading.enumerate())
+        before = set(threading.enumerate())
         for number in range(groups):
             async with ThreadedTaskGroup(2, mode=list(SchedulingMode)[number % 3]) as group:
                 handles = [group.create_task(same(number + i)) for i in range(2)]
             assert [handle.result() for handle in handles] == [number, number + 1]
-        if sys.platform == "linux":
-            more = len(workers()) * 3
-            eventually("no more descriptors", lambda: descriptors() <= before[0] + more)
         # Each group has had the threads of the one before it.
-        assert len(set(threading.enumerate()) - before[1]) <= 3
+        assert len(set(threading.enumerate()) - before) <= 3
 
     asyncio.run(main())
 
@@ -126,7 +122,7 @@ def test_many_gathers_at_once_with_threads_of_their_own(effort: Effort) -> None:
         assert await asyncio.gather(*futures) == [[n, -n] for n in range(gathers)]
 
     asyncio.run(main())
-    eventually("every worker is idle", lambda: idle_loops() >= len(workers()))
+    wait_until(lambda: not busy_workers(), "every worker is idle")
 
 
 async def dig(depth: int, pool: LoopPool | None) -> int:

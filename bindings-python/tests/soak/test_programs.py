@@ -7,16 +7,13 @@ process is looked at: nothing of the program is left in it.
 from __future__ import annotations
 
 import gc
-import sys
 import threading
 import time
 
 import hypothesis
 import pytest
-from conftest import descriptors, eventually, strangers, workers
 from hypothesis import HealthCheck, Phase
-
-from thrasks._thrasks import idle_loops
+from leaks import busy_workers, check_descriptors, strangers, wait_until
 
 from .conftest import Effort
 from .drawing import programs
@@ -49,22 +46,12 @@ class Process:
 
     def __init__(self) -> None:
         self._threads = set(threading.enumerate())
-        self._workers = len(workers())
-        self._descriptors = descriptors() if sys.platform == "linux" else 0
 
     def check(self) -> None:
         """Wait until it has that again, and no more."""
-        eventually("every worker is idle", lambda: idle_loops() >= len(workers()))
-        eventually("no other thread", lambda: not strangers() - self._threads)
-        if sys.platform == "linux":
-            each = 8 if "uvloop" in sys.modules else 3
-            eventually(
-                "no more descriptors",
-                lambda: (
-                    descriptors()
-                    <= self._descriptors + each * max(len(workers()) - self._workers, 0)
-                ),
-            )
+        wait_until(lambda: not busy_workers(), "every worker is idle")
+        wait_until(lambda: not strangers() - self._threads, "no other thread")
+        check_descriptors()
 
 
 def run(program: Program, process: Process, watchdog: Watchdog, how_to_repeat: str) -> Run:
