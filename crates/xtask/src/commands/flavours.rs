@@ -1,11 +1,11 @@
 //! The Python tests, in one flavour after another.
 
 use std::ffi::OsString;
-use std::process::Command;
 
 use anyhow::Result;
 
 use super::prepare::Prepared;
+use super::pytest;
 use crate::interrupt::Interrupted;
 use crate::process;
 use crate::project::Project;
@@ -114,25 +114,15 @@ fn run(
     selection: &[&str],
     args: &[OsString],
 ) -> Result<()> {
-    let mut command = pytest(project, environment);
+    let mut command = pytest::command(project, environment);
+    command.arg("-o");
+    command.arg(format!("cache_dir={}", environment.folder().join("pytest-cache").display()));
+    command.arg(pytest::tests(project));
     if flavour != PLAIN {
         command.args(["--flavour", flavour]);
     }
     // What the user says comes last, and holds.
     process::run(command.args(selection).args(args))
-}
-
-/// On the installed package: from a folder that holds nothing that could be imported.
-fn pytest(project: &Project, environment: &Environment) -> Command {
-    let bindings = project.path("bindings-python");
-    let mut command = environment.command(["-m", "pytest"]);
-    command.current_dir(environment.run_folder());
-    command.arg("-c").arg(bindings.join("pyproject.toml")).arg("--rootdir").arg(&bindings);
-    command
-        .arg("-o")
-        .arg(format!("cache_dir={}", environment.folder().join("pytest-cache").display()));
-    command.arg(bindings.join("tests")).env("PYTHONDONTWRITEBYTECODE", "1");
-    command
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod flavours;
 pub(crate) mod lint;
 mod outside;
 mod prepare;
+mod pytest;
 pub(crate) mod python;
 pub(crate) mod soak;
 pub(crate) mod test;

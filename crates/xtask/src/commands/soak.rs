@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::Result;
 
 use super::prepare::Prepared;
+use super::pytest;
 use crate::process;
 use crate::project::Project;
 use crate::python::Wanted;
@@ -21,7 +22,18 @@ const SEED: &str = "THRASKS_SOAK_SEED";
 const TESTS: [&str; 2] = ["soak", "fuzz"];
 
 /// Those of the crates that are of many random cases, or of many threads.
-const RUST_TESTS: [&str; 5] = ["stress", "properties", "model", "trees", "drops"];
+const RUST_TESTS: [&str; 10] = [
+    "stress",
+    "properties",
+    "model",
+    "limit_model",
+    "cache_model",
+    "state",
+    "trees",
+    "drops",
+    "faults",
+    "memory",
+];
 
 /// How many cases a property test of the crates has at least, and for each minute.
 const CASES: (u64, u64) = (256, 512);
@@ -64,8 +76,9 @@ pub(crate) fn run(wanted: Wanted, plan: Plan) -> Result<ExitCode> {
     let prepared = Prepared::in_steps(&mut steps, &project, wanted, &groups)?;
     match prepared.installed() {
         Some(environment) => {
-            steps
-                .run("soak, Python", || process::run(&mut pytest(&project, environment, &plan)))?;
+            steps.run("soak, Python", || {
+                process::run(&mut python_tests(&project, environment, &plan))
+            })?;
         }
         None => steps.skip("soak, Python", "the wheel is not installed"),
     }
@@ -85,14 +98,11 @@ fn announce(wanted: Wanted, plan: &Plan) -> String {
 }
 
 /// On the installed package, and without capture: the tests tell how far they are.
-fn pytest(project: &Project, environment: &Environment, plan: &Plan) -> Command {
-    let bindings = project.path("bindings-python");
-    let mut command = environment.command(["-m", "pytest"]);
-    command.current_dir(environment.run_folder());
-    command.arg("-c").arg(bindings.join("pyproject.toml")).arg("--rootdir").arg(&bindings);
+fn python_tests(project: &Project, environment: &Environment, plan: &Plan) -> Command {
+    let mut command = pytest::command(project, environment);
     command.args(["-p", "no:cacheprovider", "--capture=no"]);
-    command.args(TESTS.map(|folder| bindings.join("tests").join(folder)));
-    command.envs(settings(plan)).env("PYTHONDONTWRITEBYTECODE", "1");
+    command.args(TESTS.map(|folder| pytest::tests(project).join(folder)));
+    command.envs(settings(plan));
     command
 }
 
