@@ -14,12 +14,23 @@ ROOT = Path(__file__).parents[2]
 PROGRAM = re.compile(r"^```python\n(.*?)^```\n\n```text\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
+READMES = (ROOT / "README.md", ROOT / "bindings-python" / "README.md")
+
+LINK = re.compile(r"\]\(([^)#:]+)\)")
+
+
 def programs() -> list[tuple[str, str, str]]:
     return [
         (f"{path.relative_to(ROOT)}, program {number}", program, output)
-        for path in (ROOT / "README.md", ROOT / "bindings-python" / "README.md")
+        for path in READMES
         for number, (program, output) in enumerate(PROGRAM.findall(path.read_text("utf-8")), 1)
     ]
+
+
+def test_links_lead_somewhere() -> None:
+    links = [(path, link) for path in READMES for link in LINK.findall(path.read_text("utf-8"))]
+    assert len(links) > 30
+    assert [link for path, link in links if not (path.parent / link).exists()] == []
 
 
 def test_each_readme_has_a_program() -> None:
