@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import faulthandler
-import gc
 import inspect
 import os
 import warnings
@@ -13,7 +12,7 @@ from collections.abc import Generator, Iterator
 
 import flavours
 import pytest
-from leaks import nothing_left_behind
+from leaks import keep_what_there_is, nothing_left_behind
 
 from thrasks import SchedulingMode
 
@@ -73,9 +72,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    # What is there by now stays. The collector, which runs after every test, need not look at it.
-    gc.collect()
-    gc.freeze()
+    keep_what_there_is()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -89,10 +89,29 @@ def _kinds() -> set[type]:
     return {kind for kind in kinds if kind.__module__.partition(".")[0] == "thrasks"}
 
 
+#: The objects of ours that modules of tests hold.
+_permanent: set[int] = set()
+
+
+def keep_what_there_is() -> None:
+    """Take what there is by now, before the first test, for permanent.
+
+    The collector, which runs after every test, need not look at it.
+    """
+    gc.collect()
+    kinds = _kinds()
+    _permanent.update(id(each) for each in gc.get_objects() if type(each) in kinds)
+    gc.freeze()
+
+
 def _objects() -> Counter[str]:
     """Count the package's own objects, as far as the collector knows them."""
     kinds = _kinds()
-    return Counter(type(each).__name__ for each in gc.get_objects() if type(each) in kinds)
+    return Counter(
+        type(each).__name__
+        for each in gc.get_objects()
+        if type(each) in kinds and id(each) not in _permanent
+    )
 
 
 def _unfinished() -> set[asyncio.Future[Any]]:
