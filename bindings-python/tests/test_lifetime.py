@@ -21,6 +21,7 @@ from support import (
     no_gc,
     reports,
     value,
+    where,
     worker_threads,
 )
 
@@ -167,6 +168,26 @@ class TestWorkers:
                 group.create_task(child())
         assert kept[0].returncode is not None
         assert len(seen) == 1
+
+    @pytest.mark.not_in("uvloop", reason="it does not show its timers")
+    async def test_cancel_timers_that_were_left_behind(self) -> None:
+        fired: list[float] = []
+
+        async def child() -> str:
+            loop = asyncio.get_running_loop()
+            loop.call_later(0.05, fired.append, loop.time())
+            return threading.current_thread().name
+
+        async with ThreadedTaskGroup(1) as group:
+            task = group.create_task(child())
+        # Whichever worker it was, it has time for it now.
+        count = len(worker_threads())
+        async with ThreadedTaskGroup(count) as group:
+            names = [group.create_task(where()) for _ in range(count)]
+            for _ in range(count):
+                group.create_task(asyncio.sleep(0.1))
+        assert task.result() in {name.result() for name in names}
+        assert fired == []
 
     async def test_restore_their_task_factory(self) -> None:
         async def child() -> None:

@@ -83,6 +83,7 @@ def clean(loop: asyncio.AbstractEventLoop, done: Callable[[bool], None]) -> None
         loop.call_soon(clean, loop, done)
         return
     if not asyncio.all_tasks(loop) and not _generators(loop) and not _registered():
+        _cancel_timers(loop)
         done(True)
         return
     # Not by the loop, which may have been given a task factory.
@@ -91,6 +92,7 @@ def clean(loop: asyncio.AbstractEventLoop, done: Callable[[bool], None]) -> None
     )
 
     def cleaned(task: asyncio.Task[bool]) -> None:
+        _cancel_timers(loop)
         error = None if task.cancelled() else task.exception()
         if error is not None:
             where = threading.current_thread().name
@@ -166,6 +168,19 @@ def _report(
 def _closes_generator(task: asyncio.Task[Any]) -> bool:
     """Whether this closes an asynchronous generator that was collected: the loop's own doing."""
     return not isinstance(task.get_coro(), (types.CoroutineType, types.GeneratorType))
+
+
+def _cancel_timers(loop: Any) -> None:
+    """Cancel the timers of those who had the loop, as its end would, where it shows them."""
+    for handle in list(getattr(loop, "_scheduled", ())):
+        callback = handle._callback
+        if callback is not None and not _is_ours(callback):
+            handle.cancel()
+
+
+def _is_ours(callback: Any) -> bool:
+    where = getattr(callback, "__module__", None) or type(callback).__module__
+    return str(where).partition(".")[0] == __package__
 
 
 def _generators(loop: Any) -> list[Any]:
