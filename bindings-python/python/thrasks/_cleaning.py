@@ -172,7 +172,9 @@ def _closes_generator(task: asyncio.Task[Any]) -> bool:
 
 def _cancel_timers(loop: Any) -> None:
     """Cancel the timers of those who had the loop, as its end would, where it shows them."""
-    for handle in list(getattr(loop, "_scheduled", ())):
+    # One that is due has been moved to what the loop runs next.
+    due = [each for each in getattr(loop, "_ready", ()) if isinstance(each, asyncio.TimerHandle)]
+    for handle in [*getattr(loop, "_scheduled", ()), *due]:
         callback = handle._callback
         if callback is not None and not _is_ours(callback):
             handle.cancel()
