@@ -62,6 +62,8 @@ def watch_generators() -> None:
     on.
     """
     known = _local.generators
+    # Those that the loop's own hooks have seen until now, among them.
+    _local.had_generators = True
     hooks = sys.get_asyncgen_hooks()
 
     def first_iteration(generator: AsyncGenerator[Any, Any]) -> None:

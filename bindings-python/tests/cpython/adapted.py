@@ -128,16 +128,21 @@ def _only(error: BaseException) -> BaseException:
     return only
 
 
-class Groups(unittest.IsolatedAsyncioTestCase):
-    """For test_taskgroups."""
+class Begun(unittest.IsolatedAsyncioTestCase):
+    """For tests that rely on children having begun."""
 
     upstream: ClassVar[types.ModuleType]
 
     def setUp(self) -> None:
-        if BEGUN in changes("test_taskgroups", self._testMethodName):
+        suite = self.upstream.__name__.rpartition(".")[2]
+        if BEGUN in changes(suite, self._testMethodName):
             _use(BegunGroup)
             self.addCleanup(_use, ThreadedTaskGroup)
         super().setUp()
+
+
+class Groups(Begun):
+    """For test_taskgroups."""
 
     async def test_cancels_task_if_created_during_creation(self) -> None:
         cancelled = False

@@ -38,6 +38,7 @@ class Change(NamedTuple):
 
 _GROUPS = "test_taskgroups"
 _TASKS = "test_tasks"
+_TIMEOUTS = "test_timeouts"
 _GRAPHS = "test_graph"
 
 _IDLE_WORKERS = (
@@ -103,6 +104,13 @@ CHANGES = (
     Change(_GROUPS, "test_taskgroup_12", BEGUN, _BEGINS_LATE),
     Change(_GROUPS, "test_taskgroup_15", BEGUN, _BEGINS_LATE),
     Change(_GROUPS, "test_taskgroup_16", BEGUN, _BEGINS_LATE),
+    Change(_TIMEOUTS, "test_timeout_taskgroup", BEGUN, _BEGINS_LATE),
+    Change(
+        _TIMEOUTS,
+        "setUp",
+        HELPER,
+        "It says what kind of group stands in the place of TaskGroup: see BEGUN.",
+    ),
     Change(
         _GROUPS,
         "setUp",

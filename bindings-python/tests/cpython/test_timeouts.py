@@ -15,4 +15,4 @@ def _takes(case: type[unittest.TestCase], test: str) -> bool:
     return uses(getattr(case, test), "TaskGroup", "gather")
 
 
-globals().update(cases(upstream, __name__, takes=_takes))
+globals().update(cases(upstream, __name__, adapted.Begun, _takes))
