@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import unittest
 
+import pytest
+
 from . import adapted
 from .upstream import cases, load, uses
+
+pytestmark = pytest.mark.slow
 
 upstream = load("test_tasks", {"gather": adapted.gather})
 tearDownModule = upstream.tearDownModule

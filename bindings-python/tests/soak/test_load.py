@@ -26,7 +26,7 @@ from .watchdog import Watchdog
 #: What any of these may take, in seconds, on a slow machine that is busy: more is a hang.
 HANGS = 900.0
 
-pytestmark = pytest.mark.timeout(HANGS + 60)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(HANGS + 60)]
 
 
 @pytest.fixture(autouse=True)

@@ -21,9 +21,10 @@ const EACH: [&str; 3] = ["debug,queue", "eager,least-loaded", "uvloop,queue"];
 /// What the tests run in when none is chosen.
 const PLAIN: &str = "plain";
 
-/// Leaves out the programs that end and are interrupted in one way or another: half of the time, and little in
-/// them depends on a flavour. The plain tests have them, and so has a flavour that is asked for.
-const QUICK: [&str; 2] = ["-m", "not process"];
+/// Leaves out the programs that end and are interrupted in one way or another, and other tests that take long: most
+/// of the time, and little in them depends on a flavour. The plain tests have them, and so has a flavour that is
+/// asked for.
+const QUICK: [&str; 2] = ["-m", "not process and not slow"];
 
 const STEP: &str = "Python tests";
 
