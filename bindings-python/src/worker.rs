@@ -15,7 +15,7 @@ use pyo3::{
     exceptions::PyRuntimeError,
     intern,
     prelude::*,
-    types::{PyDict, PyString},
+    types::{PyDict, PyInt, PyString},
 };
 use thrasks_loop::{Driver, LoopHandle, Next, Work};
 
@@ -248,6 +248,10 @@ impl Worker {
         }
         if imports::has_eager_tasks(py) {
             keywords.set_item(intern!(py, "eager_start"), true)?;
+        } else if spec.shares_context {
+            // Found out here whether it can be entered: in a turn of the loop asyncio would only
+            // report that it cannot, and never run the task.
+            spec.context.call_method1(py, intern!(py, "run"), (py.get_type::<PyInt>(),))?;
         }
         if let Some(more) = &spec.keywords {
             keywords.update(more.bind(py).as_mapping())?;

@@ -117,6 +117,9 @@ class TestAllTasks:
             await cancelled.wait()
             await asleep.wait()
             assert await eventually_async(lambda: len(sleeper.get_stack()) == 1)
+            assert await eventually_async(
+                lambda: "cancelling" in {info.state for info in all_tasks()}
+            )
             listing = {info.name: info for info in all_tasks()}
             workers = {info.worker for info in listing.values()}
             go.set()

@@ -6,6 +6,7 @@ __all__ = ["ThreadedTaskGroup"]
 
 import asyncio
 import contextlib
+import sys
 import warnings
 from collections.abc import Callable, Iterable
 from types import TracebackType
@@ -181,9 +182,23 @@ class ThreadedTaskGroup(GroupBase):
                         self._patience.cancelled(self._parent_loop, self, self._on_drained)
                     self._waiter = None
             self._patience.done()
+            await self._meet_own_cancellation()
             return self._conclude(exc, cancellation)
         finally:
             exc = cancellation = None
+
+    async def _meet_own_cancellation(self) -> None:
+        """Take the group's own cancellation, if the parent has not awaited anything since.
+
+        Before 3.13 `uncancel` does not take it back, and it would be raised at the next await.
+        """
+        if sys.version_info < (3, 13) and self._parent_cancel_requested:
+            parent: Any = self._parent_task
+            if parent._must_cancel:
+                try:
+                    await asyncio.sleep(0)
+                except asyncio.CancelledError as error:
+                    self._late_cancellation = error
 
     def _begin_draining(self) -> Callable[[], bool]:
         """Refuse new tasks once there is none left, and return what says whether that is so."""

@@ -54,17 +54,24 @@ def look_for_lost(task: Any, lost: Callable[[], None]) -> None:
             loop.call_soon(look, turns - 1)
             return
         _forget(task)
-        try:
-            task.get_coro().close()
-        except Exception as exc:
-            loop.call_exception_handler(
-                {
-                    "message": f"{task!r} could not be closed: it awaited a future that another "
-                    "thread has set",
-                    "exception": exc,
-                    "task": task,
-                }
-            )
+        _close(task, loop)
         lost()
 
     look(2)
+
+
+def _close(task: Any, loop: asyncio.AbstractEventLoop) -> None:
+    # Who keeps what is reported here keeps the task, which never lets go of them by itself.
+    for callback, *_ in list(task._callbacks or ()):
+        task.remove_done_callback(callback)
+    try:
+        task.get_coro().close()
+    except Exception as exc:
+        loop.call_exception_handler(
+            {
+                "message": f"{task!r} could not be closed: it awaited a future that another "
+                "thread has set",
+                "exception": exc,
+                "task": task,
+            }
+        )

@@ -41,6 +41,9 @@ def start_thread(main: Callable[[], None], name: str) -> threading.Thread:
     It is a daemon, since one that is stuck in synchronous code must not keep the interpreter from
     exiting; the others are joined at exit.
     """
+    if sys.is_finalizing():
+        # Before 3.12 threading does not say so, and waits for ever for the thread to begin.
+        raise RuntimeError("can't start new thread at interpreter shutdown")
     if sys.version_info >= (3, 14):
         # The free-threaded build would otherwise let it inherit the context of whoever starts it.
         thread = threading.Thread(

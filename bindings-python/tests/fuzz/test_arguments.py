@@ -20,7 +20,7 @@ from .support import Complaints, check_told
 
 #: What may be raised for a wrong argument; or what the argument itself raised. In a group, where
 #: anything that is true may ask for one.
-TOLD = (TypeError, ValueError, RuntimeError, EvilError, ZeroDivisionError, ExceptionGroup)
+TOLD = (TypeError, ValueError, RuntimeError, EvilError, ZeroDivisionError, ExceptionGroup, Warning)
 
 #: The parameters that these take.
 GROUP = [

@@ -197,7 +197,9 @@ class Run:
                 if record is not None and record.handle is not None:
                     if ms is None and not me.in_block:
                         ms = PATIENCE_WITH_A_SIBLING
-                    await asyncio.wait_for(record.handle, None if ms is None else ms / 1000)
+                    # As wait_for, which before 3.12 takes no handle of another loop.
+                    async with asyncio.timeout(None if ms is None else ms / 1000):
+                        await record.handle
             case CancelGroup(by_thread):
                 scope.cancelled = True
                 assert scope.group is not None
