@@ -7,6 +7,7 @@ import contextvars
 import faulthandler
 import inspect
 import os
+import signal
 import warnings
 from collections.abc import Generator, Iterator
 
@@ -50,6 +51,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # Started in the background, where shells have Ctrl-C ignored: the programs that tests start
+        # and interrupt would inherit that.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     names = [name for name in config.getoption("--flavour").split(",") if name]
     try:
         flavours.apply(names)
