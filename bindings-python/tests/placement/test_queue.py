@@ -29,12 +29,6 @@ class TestQueue:  # decision 2
             tasks = [group.create_task(child()) for _ in range(4)]
         assert len({task.result() for task in tasks}) == 4
 
-    async def test_as_many_quick_jobs_as_idle_workers_use_all_of_them(self) -> None:
-        for _ in range(20):
-            async with ThreadedTaskGroup(4, mode=QUEUE) as group:
-                tasks = [group.create_task(where()) for _ in range(4)]
-            assert len({task.result() for task in tasks}) == 4
-
     async def test_a_busy_worker_takes_nothing(self) -> None:
         busy, release = Signal(), Signal()
 
