@@ -250,6 +250,26 @@ class TestForgotten:
             await kind(2).__aenter__()
         assert await eventually_async(lambda: idle_workers() == len(worker_threads()))
 
+    @pytest.mark.parametrize("kind", [ThreadedTaskGroup, LoopPool])
+    @pytest.mark.parametrize("busy", [False, True], ids=["idle", "busy"])
+    async def test_its_threads_serve_others(self, kind: Any, busy: bool) -> None:
+        started = Signal()
+
+        async def enter_and_forget() -> None:
+            it = await kind(2).__aenter__()
+            if busy:
+                (it.create_task if kind is ThreadedTaskGroup else it.run)(for_ever(started))
+                await started.wait()
+
+        # Two at least.
+        await threaded_gather(*[value(1)] * 2, num_threads=2)
+        assert await eventually_async(lambda: idle_workers() >= 2)
+        threads = worker_threads()
+        with pytest.warns(ResourceWarning, match="was entered and never left"):
+            await asyncio.create_task(enter_and_forget())
+        assert await eventually_async(lambda: idle_workers() == len(threads))
+        assert worker_threads() == threads
+
     async def test_an_error_of_its_tasks_is_told(self) -> None:
         started, go = Signal(), Signal()
 

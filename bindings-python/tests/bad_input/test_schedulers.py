@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from support import (
+    Signal,
     eventually,
     eventually_freed,
     for_ever,
@@ -138,6 +139,26 @@ class TestScheduler:
                 except ValueError:
                     continue
         assert [task.result() for task in tasks] == [0, 2, 4, 6, 8]
+
+    async def test_that_fails_when_the_group_waits_for_this_task_alone(self) -> None:
+        placing, go = Signal(), Signal()
+
+        class FailsLate:
+            def place(self, loads: Sequence[int]) -> int:
+                del loads
+                placing.set()
+                go.block()
+                raise NotNowError
+
+        coro = value(1)
+        async with ThreadedTaskGroup(1, mode=FailsLate()) as group:
+            creator = asyncio.create_task(asyncio.to_thread(group.create_task, coro))
+            await placing.wait()
+            # Once the body has ended, and the group waits.
+            asyncio.get_running_loop().call_soon(go.set)
+        with pytest.raises(NotNowError):
+            await creator
+        assert is_closed(coro)
 
     async def test_that_fails_midway_in_a_gather_ends_what_it_has_placed(self) -> None:
         class FailsThird:

@@ -17,6 +17,7 @@ from support import (
     fail_later,
     fail_when_cancelled,
     for_ever,
+    me,
     python,
     reports,
     value,
@@ -144,6 +145,26 @@ class TestKeyboardInterruptAndSystemExit:  # row 11
                 await started.wait()
                 group.create_task(fail_later(KeyboardInterrupt()))
         assert [report["exception"] for report in seen] == [dropped]
+
+    async def test_in_a_child_leaves_no_cancellation_behind(self) -> None:
+        with pytest.raises(KeyboardInterrupt):
+            async with ThreadedTaskGroup(1) as group:
+                group.create_task(fail_later(KeyboardInterrupt()))
+                await for_ever()
+        # The group's own is taken back, as it is with every other error.
+        assert me().cancelling() == 0
+        await asyncio.sleep(0)
+
+    async def test_of_two_the_first_is_raised(self) -> None:
+        started = Signal()
+        first, second = SystemExit("first"), SystemExit("second")
+        with reports() as seen, pytest.raises(SystemExit) as caught:
+            async with ThreadedTaskGroup(2) as group:
+                group.create_task(fail_when_cancelled(second, started))
+                await started.wait()
+                group.create_task(fail_later(first))
+        assert caught.value is first
+        assert [report["exception"] for report in seen] == [second]
 
     async def test_in_a_child_wins_over_what_the_body_raises_then(self) -> None:
         # What CPython's disabled _test_taskgroup_21 asks for.

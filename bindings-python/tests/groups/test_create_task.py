@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from support import Signal, fail, for_ever, is_closed, value, where
+from support import Signal, eventually_async, fail, for_ever, is_closed, me, value, where
 
 from thrasks import SchedulingMode, ThreadedTask, ThreadedTaskGroup
 
@@ -56,6 +56,74 @@ class TestCreateTaskRefused:  # row 14
                     await refused.wait()
         assert len(texts) == 1
         assert texts[0].endswith("is shutting down")
+
+    async def test_to_a_task_that_has_not_heard_of_its_cancellation_is_no_failure(self) -> None:
+        # On one loop all tasks are cancelled before any of them runs on.
+        started, go = Signal(), Signal()
+
+        async def child(group: ThreadedTaskGroup) -> None:
+            started.set()
+            go.block()
+            assert me().cancelling() == 0
+            group.create_task(value(1))
+
+        async with ThreadedTaskGroup(1) as group:
+            task = group.create_task(child(group))
+            await started.wait()
+            group.cancel()
+            go.set()
+        assert isinstance(task.exception(), RuntimeError)
+
+    async def test_to_one_that_has_heard_of_it_is_a_failure(self) -> None:
+        started = Signal()
+
+        async def child(group: ThreadedTaskGroup) -> None:
+            try:
+                await for_ever(started)
+            finally:
+                group.create_task(value(1))
+
+        with pytest.raises(RuntimeError, match="is shutting down"):
+            async with ThreadedTaskGroup(1) as group:
+                group.create_task(child(group))
+                await started.wait()
+                group.cancel()
+
+    async def test_by_another_group_is_a_failure(self) -> None:
+        holding, release, started, go = Signal(), Signal(), Signal(), Signal()
+        others: list[ThreadedTaskGroup] = []
+
+        async def hold() -> None:
+            try:
+                await for_ever(holding)
+            finally:
+                await release.wait()
+
+        async def keep_shutting_down() -> None:
+            async with ThreadedTaskGroup(1) as other:
+                other.create_task(hold())
+                await holding.wait()
+                other.cancel()
+                others.append(other)
+
+        async def child() -> None:
+            started.set()
+            go.block()
+            others[0].create_task(value(1))
+
+        keeper = asyncio.create_task(keep_shutting_down())
+        await holding.wait()
+        assert await eventually_async(lambda: bool(others))
+        try:
+            with pytest.raises(RuntimeError, match="is shutting down"):
+                async with ThreadedTaskGroup(1) as group:
+                    group.create_task(child())
+                    await started.wait()
+                    group.cancel()
+                    go.set()
+        finally:
+            release.set()
+            await keeper
 
     async def test_a_job_created_while_the_group_aborts_is_refused_or_cancelled(self) -> None:
         # Never lost, never left running: the group would hang, or its task would outlive it.

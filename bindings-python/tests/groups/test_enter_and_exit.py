@@ -22,6 +22,12 @@ class TestEnter:  # row 1
             task = group.create_task(value(1))
         assert task.result() == 1
 
+    async def test_the_refusal_names_the_group(self) -> None:
+        async with ThreadedTaskGroup(1) as group:
+            with pytest.raises(RuntimeError) as caught:
+                await group.__aenter__()
+            assert str(caught.value) == f"{group!r} has already been entered"
+
     async def test_again_after_the_exit_is_refused(self) -> None:
         group = ThreadedTaskGroup(1)
         async with group:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import traceback
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -202,6 +203,22 @@ class TestTracebacks:  # row 20
                 group.create_task(how(ValueError("alone")))
                 await for_ever()
         assert caught.value.__context__ is None
+
+    async def test_nor_in_that_of_an_exception_group(self) -> None:
+        started = Signal()
+
+        async def child() -> None:
+            with contextlib.suppress(asyncio.CancelledError):
+                await for_ever(started)
+            raise KeyError
+
+        with pytest.raises(ExceptionGroup) as caught:
+            async with ThreadedTaskGroup(2) as group:
+                group.create_task(child())
+                await started.wait()
+                group.create_task(fail(ValueError()))
+                await for_ever()
+        assert "CancelledError" not in "".join(traceback.format_exception(caught.value))
 
     async def test_the_traceback_shows_where_the_child_failed(self) -> None:
         with pytest.raises(ValueError, match="here") as caught:

@@ -77,6 +77,14 @@ class TestGroupCancel:  # row 23
         assert task.result() == 1
         assert me().cancelling() == 0
 
+    def test_after_the_loop_was_closed_does_nothing(self) -> None:
+        async def main() -> ThreadedTaskGroup:
+            async with ThreadedTaskGroup(1) as group:
+                pass
+            return group
+
+        asyncio.run(main()).cancel()
+
     async def test_while_the_group_waits_in_its_exit(self) -> None:
         started = Signal()
 

@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Sequence
 
 import pytest
-from support import Everybody, Signal, is_closed, value
+from support import Everybody, Signal, block_until, is_closed, value
 
-from thrasks import SchedulingMode, ThreadedTaskGroup
+from thrasks import LoopPool, SchedulingMode, ThreadedTaskGroup, threaded_gather
 
 
 class TestMaxConcurrency:  # decision 2
@@ -87,3 +88,41 @@ class TestMaxConcurrency:  # decision 2
             go.set()
         assert [task.cancelled() for task in tasks].count(True) == 2
         assert most == 1
+
+    @pytest.mark.parametrize("kind", ["group", "gather"])
+    async def test_none_that_waits_starts_in_the_place_of_one_that_is_cancelled(
+        self, kind: str
+    ) -> None:
+        class FirstToTheBusyOne:
+            def __init__(self) -> None:
+                self.calls = 0
+
+            def place(self, loads: Sequence[int]) -> int:
+                self.calls += 1
+                # The one that blocks, the first that has to wait for it, and all the others.
+                return 0 if self.calls <= 2 else 1
+
+        busy, release = Signal(), Signal()
+        ran: list[int] = []
+
+        async def child(number: int) -> None:
+            ran.append(number)
+
+        async with LoopPool(2, mode=FirstToTheBusyOne()) as pool:
+            pool.run(block_until(release, busy))
+            await busy.wait()
+            children = [child(i) for i in range(200)]
+            try:
+                if kind == "group":
+                    async with ThreadedTaskGroup(pool=pool, max_concurrency=1) as group:
+                        for coro in children:
+                            group.create_task(coro)
+                        group.cancel()
+                else:
+                    outer = threaded_gather(*children, pool=pool, max_concurrency=1)
+                    outer.cancel()
+                    with pytest.raises(asyncio.CancelledError):
+                        await outer
+            finally:
+                release.set()
+        assert ran == []

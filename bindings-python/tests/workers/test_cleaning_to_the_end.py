@@ -1,0 +1,222 @@
+"""Decision 8: what one look at a loop does not show, and what takes its time."""
+
+# mypy: disable-error-code="unused-awaitable"
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import socket
+import sys
+import threading
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from support import Signal, for_ever, reports
+
+from thrasks import ThreadedTaskGroup, _cleaning, threaded_gather
+
+
+async def leave(stray: Any) -> asyncio.Task[None]:
+    task: asyncio.Task[None] = asyncio.get_running_loop().create_task(stray)
+    await asyncio.sleep(0)
+    return task
+
+
+class TestOneAfterAnother:
+    @pytest.mark.parametrize("turns", range(4))
+    async def test_what_the_end_of_a_stray_task_starts_some_turns_later_is_ended_too(
+        self, turns: int
+    ) -> None:
+        strays: list[asyncio.Task[None]] = []
+
+        def start(left: int) -> None:
+            loop = asyncio.get_running_loop()
+            if left:
+                loop.call_soon(start, left - 1)
+            else:
+                strays.append(loop.create_task(for_ever()))
+
+        async def child() -> None:
+            stray = await leave(for_ever())
+            stray.add_done_callback(lambda _: start(turns))
+
+        with reports() as seen:
+            async with ThreadedTaskGroup(1) as group:
+                group.create_task(child())
+        assert [stray.cancelled() for stray in strays] == [True]
+        assert [report["message"].rpartition(": ")[2] for report in seen] == ["2 tasks"]
+
+    def test_a_generator_that_was_just_collected_has_ended(self) -> None:
+        # The loop closes it by a task, which a callback makes: there is none yet.
+        ended: list[str] = []
+
+        async def numbers() -> AsyncIterator[int]:
+            try:
+                yield 1
+            finally:
+                await asyncio.sleep(0)
+                ended.append("generator")
+
+        def run() -> None:
+            loop = asyncio.new_event_loop()
+
+            def cleaned(clean: bool) -> None:
+                ended.append(f"clean: {clean}")
+                loop.stop()
+
+            def use() -> None:
+                generator = numbers()
+                with pytest.raises(StopIteration):
+                    anext(generator).__await__().send(None)
+                del generator
+                _cleaning.clean(loop, cleaned)
+
+            _cleaning.watch(loop)
+            loop.call_soon(use)
+            try:
+                loop.run_forever()
+            finally:
+                loop.close()
+
+        # What is known of a loop is its thread's.
+        thread = threading.Thread(target=run)
+        thread.start()
+        thread.join()
+        assert ended == ["generator", "clean: True"]
+
+    async def test_a_generator_that_began_right_after_an_interrupt_is_finalised(self) -> None:
+        # The loop sets its own hooks when it runs on, and ours come a moment later.
+        closed_on: list[str] = []
+        kept: list[Any] = []
+
+        async def numbers() -> AsyncIterator[int]:
+            try:
+                yield 1
+            finally:
+                closed_on.append(threading.current_thread().name)
+
+        def begin() -> None:
+            kept.append(numbers())
+            with pytest.raises(StopIteration):
+                kept[0].__anext__().send(None)
+
+        async def child() -> None:
+            # In its first step it would be our callback that catches it.
+            await asyncio.sleep(0)
+            closed_on.append(threading.current_thread().name)
+            asyncio.get_running_loop().call_soon(begin)
+            raise KeyboardInterrupt
+
+        with reports() as seen, pytest.raises(KeyboardInterrupt):
+            async with ThreadedTaskGroup(1) as group:
+                group.create_task(child())
+        assert len(closed_on) == 2
+        assert len(set(closed_on)) == 1
+        assert [report["message"].rpartition(": ")[2] for report in seen] == [
+            "1 asynchronous generator"
+        ]
+
+
+class TestWhatIsTold:
+    async def test_not_what_a_gather_that_was_left_keeps_to_itself(self) -> None:
+        started = Signal()
+        left: list[asyncio.Future[Any]] = []
+
+        async def child() -> None:
+            left.append(threaded_gather(for_ever(started), num_threads=1))
+            await started.wait()
+
+        with reports() as seen:
+            async with ThreadedTaskGroup(1) as group:
+                group.create_task(child())
+        assert left[0].done()
+        assert seen == []
+
+    async def test_that_it_was_a_subprocess(self) -> None:
+        async def child() -> asyncio.subprocess.Process:
+            return await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-c",
+                "import sys; sys.stdin.read()",
+                stdin=asyncio.subprocess.PIPE,
+            )
+
+        with reports() as seen:
+            async with ThreadedTaskGroup(1) as group:
+                task = group.create_task(child())
+        assert task.result().returncode is not None
+        assert [report["message"].rpartition(": ")[2] for report in seen] == ["1 subprocess"]
+
+
+class TestItsOwnWay:
+    async def test_what_does_not_close_in_time_is_dropped(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(_cleaning, "CLEANING_TIME", 0.05)
+        size = 20_000_000
+
+        async def child(port: int) -> None:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            # More than the sockets take, and nobody reads.
+            writer.write(bytes(size))
+            writer.close()
+
+        def received(connection: socket.socket) -> int:
+            total = 0
+            with contextlib.suppress(ConnectionResetError):
+                while got := len(connection.recv(1 << 16)):
+                    total += got
+            return total
+
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            async with ThreadedTaskGroup(1) as group:
+                group.create_task(child(server.getsockname()[1]))
+            connection, _ = server.accept()
+            with connection:
+                connection.settimeout(10)
+                assert await asyncio.to_thread(received, connection) < size
+
+    async def test_a_task_factory_that_the_loop_was_made_with_has_no_say(self) -> None:
+        made: list[str] = []
+
+        def make(loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> asyncio.Task[Any]:
+            made.append(coro.__qualname__)
+            return asyncio.Task(coro, loop=loop, **options)
+
+        def new_loop() -> asyncio.AbstractEventLoop:
+            loop = asyncio.new_event_loop()
+            loop.set_task_factory(make)  # type: ignore[arg-type]
+            return loop
+
+        async def child() -> None:
+            await leave(for_ever())
+
+        with reports() as seen:
+            async with ThreadedTaskGroup(1, loop_factory=new_loop) as group:
+                group.create_task(child())
+        assert made == ["for_ever"]
+        assert len(seen) == 1
+
+    async def test_it_has_nothing_of_the_callers_context(self) -> None:
+        var: contextvars.ContextVar[str] = contextvars.ContextVar("var", default="empty")
+        found: list[str] = []
+        kept: list[Any] = []
+
+        async def numbers() -> AsyncIterator[int]:
+            try:
+                yield 1
+            finally:
+                found.append(var.get())
+
+        async def child() -> None:
+            kept.append(numbers())
+            await anext(kept[0])
+
+        var.set("the parent's")
+        with reports():
+            async with ThreadedTaskGroup(1) as group:
+                group.create_task(child())
+        assert found == ["empty"]
