@@ -103,6 +103,18 @@ class TestWorkers:
                 await pool.run(complain())
             assert [report["message"] for report in seen] == ["of a task"]
 
+    async def test_a_handler_that_is_set_while_a_group_is_open_is_that_of_later_tasks(
+        self,
+    ) -> None:
+        async def complain() -> None:
+            asyncio.get_running_loop().call_exception_handler({"message": "of a task"})
+
+        async with LoopPool(1) as pool, ThreadedTaskGroup(1):
+            await pool.run(value(1))
+            with reports() as seen:
+                await pool.run(complain())
+            assert [report["message"] for report in seen] == ["of a task"]
+
     async def test_close_connections_that_were_left_open(self) -> None:
         kept: list[asyncio.StreamWriter] = []
 

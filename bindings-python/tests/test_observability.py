@@ -92,6 +92,24 @@ class TestNotes:
                 group.create_task(fail(SystemExit(3)))
         assert not hasattr(raised.value, "__notes__")
 
+    @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
+    async def test_leave_alone_what_ends_programs_later_too(
+        self, kind: type[BaseException]
+    ) -> None:
+        with pytest.raises(kind) as raised:
+            async with ThreadedTaskGroup(1) as group:
+                group.create_task(fail_later(kind()))
+        assert not hasattr(raised.value, "__notes__")
+
+    async def test_do_not_say_the_same_twice(self) -> None:
+        always_the_same = ValueError()
+        async with LoopPool(1) as pool:
+            for _ in range(3):
+                task = pool.run(fail_later(always_the_same), name="again")
+                await asyncio.wait([task])
+                assert task.exception() is always_the_same
+        assert len(always_the_same.__notes__) == 1
+
 
 class TestAllTasks:
     async def test_lists_every_task_with_its_worker_and_state(self) -> None:

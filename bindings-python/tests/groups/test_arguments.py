@@ -11,7 +11,7 @@ import threading
 from typing import Any
 
 import pytest
-from support import Everybody, Signal, block_until, me, value
+from support import Everybody, Signal, block_until, is_closed, me, value
 
 from thrasks import SchedulingMode, ThreadedTaskGroup
 
@@ -71,6 +71,22 @@ class TestArguments:  # rows 16 and 17
         async with ThreadedTaskGroup(3, mode=mode) as group:
             tasks = [group.create_task(child(), context=context) for _ in range(8)]
         assert len({task.result() for task in tasks}) == 1
+
+    async def test_a_context_in_use_elsewhere_is_refused_until_its_last_task_has_ended(
+        self,
+    ) -> None:
+        context = contextvars.copy_context()
+        first, second = Signal(), Signal()
+        async with ThreadedTaskGroup(1) as user, ThreadedTaskGroup(1) as other:
+            tasks = [user.create_task(each.wait(), context=context) for each in (first, second)]
+            for signal, task in zip((first, second), tasks, strict=True):
+                coro = value(1)
+                with pytest.raises(RuntimeError, match="context is in use"):
+                    other.create_task(coro, context=context)
+                assert is_closed(coro)
+                signal.set()
+                await task
+            assert await other.create_task(value(1), context=context) == 1
 
     @pytest.mark.skipif(
         sys.version_info < (3, 12), reason="before CPython 3.12 a task does not tell its context"
@@ -135,6 +151,13 @@ class TestArguments:  # rows 16 and 17
         async with ThreadedTaskGroup(1, mode=SchedulingMode.ROUND_ROBIN) as group:
             group.create_task(outer(group))
         assert order == (["first", "second"] if eager else ["second", "first"])
+
+    async def test_an_unknown_keyword_is_refused_at_the_call(self) -> None:
+        coro = value(1)
+        async with ThreadedTaskGroup(1) as group:
+            with pytest.raises(TypeError, match="unexpected keyword argument 'colour'"):
+                group.create_task(coro, colour="red")
+            assert is_closed(coro)
 
     async def test_an_unknown_keyword_is_a_type_error(self) -> None:
         coro = value(1)

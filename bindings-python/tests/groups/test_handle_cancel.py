@@ -88,6 +88,27 @@ class TestHandleCancel:  # row 7
             assert task.cancelling() == 2
         assert seen == [1, 2]
 
+    async def test_a_request_can_be_taken_back_in_the_count(self) -> None:
+        started, cancelled, go = Signal(), Signal(), Signal()
+
+        async def child() -> None:
+            try:
+                await for_ever(started)
+            except asyncio.CancelledError:
+                cancelled.set()
+                await go.wait()
+
+        async with ThreadedTaskGroup(1) as group:
+            task = group.create_task(child())
+            await started.wait()
+            task.cancel()
+            await cancelled.wait()
+            assert task.uncancel() == 0
+            assert task.cancelling() == 0
+            # Below nothing it does not go.
+            assert task.uncancel() == 0
+            go.set()
+
     async def test_the_handle_is_done_only_when_the_task_is(self, mode: SchedulingMode) -> None:
         started, cleaning, go = Signal(), Signal(), Signal()
 

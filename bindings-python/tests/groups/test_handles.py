@@ -6,14 +6,25 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import io
 import sys
 import threading
 
 import pytest
-from support import WORKER_PREFIX, Signal, eventually_async, fail_later, for_ever, me, value
+from support import (
+    WORKER_PREFIX,
+    Signal,
+    eventually_async,
+    fail,
+    fail_later,
+    for_ever,
+    me,
+    reports,
+    value,
+)
 
-from thrasks import SchedulingMode, ThreadedTask, ThreadedTaskGroup
+from thrasks import LoopPool, SchedulingMode, ThreadedTask, ThreadedTaskGroup
 
 ROUND_ROBIN = SchedulingMode.ROUND_ROBIN
 
@@ -144,6 +155,24 @@ class TestHandlesInAsyncio:  # row 18
             assert WORKER_PREFIX in repr(task)
             task.cancel()
 
+    async def test_a_name_that_was_told_stays(self) -> None:
+        async with ThreadedTaskGroup(1) as group:
+            task = group.create_task(value(1))
+        name = task.get_name()
+        assert name
+        assert task.get_name() == name
+
+    async def test_the_repr_does_not_count_as_looking_at_the_error(self) -> None:
+        with reports() as seen:
+            async with LoopPool(1) as pool:
+                task = pool.run(fail(LookupError("of nobody")))
+                assert await eventually_async(task.done)
+                assert "LookupError('of nobody')" in repr(task)
+                del task
+                gc.collect()
+                assert await eventually_async(lambda: bool(seen))
+        assert ["never retrieved" in report["message"] for report in seen] == [True]
+
     async def test_every_task_has_a_name_of_its_own(self) -> None:
         async with ThreadedTaskGroup(1) as group:
             names = {group.create_task(value(i)).get_name() for i in range(5)}
@@ -225,6 +254,37 @@ class TestHandleAwaitedElsewhere:  # row 19
             await started.wait()
             sibling.cancel("the first")
         assert task.result() == ("the first",)
+
+    async def test_cancelling_who_awaits_it_cancels_the_sibling_and_waits_for_it(self) -> None:
+        # As with a task that is awaited on its own loop.
+        started, waiting, cancelled, go = Signal(), Signal(), Signal(), Signal()
+        heard: list[object] = []
+
+        async def sibling() -> None:
+            try:
+                await for_ever(started)
+            except asyncio.CancelledError as error:
+                heard.append(error.args)
+                cancelled.set()
+                await go.wait()
+                raise
+
+        async def child(other: ThreadedTask[None]) -> None:
+            asyncio.get_running_loop().call_soon(waiting.set)
+            await other
+
+        async with ThreadedTaskGroup(2) as group:
+            other = group.create_task(sibling())
+            await started.wait()
+            task = group.create_task(child(other))
+            await waiting.wait()
+            task.cancel("enough")
+            await cancelled.wait()
+            assert not task.done()
+            go.set()
+        assert heard == [("enough",)]
+        assert task.cancelled()
+        assert other.cancelled()
 
     async def test_a_finished_sibling_needs_no_waiting(self) -> None:
         async def second(sibling: ThreadedTask[int]) -> int:

@@ -188,7 +188,7 @@ class TestItsOwnWay:
 
         def new_loop() -> asyncio.AbstractEventLoop:
             loop = asyncio.new_event_loop()
-            loop.set_task_factory(make)  # type: ignore[arg-type]
+            loop.set_task_factory(make)
             return loop
 
         async def child() -> None:
