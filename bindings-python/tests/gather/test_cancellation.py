@@ -117,16 +117,22 @@ class TestCancel:
             await outer
 
     async def test_and_it_is_so_though_others_were_cancelled_before(self) -> None:
-        both = Everybody(3)
+        both, cancelled = Everybody(3), Signal()
 
         async def quick() -> None:
             await both.meet()
-            await for_ever()
+            try:
+                await for_ever()
+            finally:
+                cancelled.set()
 
         async def slow() -> None:
+            await both.meet()
             try:
-                await quick()
+                await for_ever()
             finally:
+                await cancelled.wait()
+                # On the same loop: by then the other has ended.
                 for _ in range(5):
                     await asyncio.sleep(0)
                 raise ValueError("in cleanup")
