@@ -108,7 +108,8 @@ class TestMaxConcurrency:  # decision 2
         async def child(number: int) -> None:
             ran.append(number)
 
-        async with LoopPool(2, mode=FirstToTheBusyOne()) as pool:
+        scheduler = FirstToTheBusyOne()
+        async with LoopPool(2, mode=scheduler) as pool:
             pool.run(block_until(release, busy))
             await busy.wait()
             children = [child(i) for i in range(200)]
@@ -126,3 +127,5 @@ class TestMaxConcurrency:  # decision 2
             finally:
                 release.set()
         assert ran == []
+        # The others were not even sent on their way.
+        assert scheduler.calls == 2
