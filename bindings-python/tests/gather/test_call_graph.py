@@ -38,3 +38,19 @@ class TestCallGraph:
         looked.set()
         await task
         assert "the caller" in graphs[0]
+
+    async def test_shows_who_gathers_a_task_of_the_callers_loop(self) -> None:
+        async def wait_for_it() -> None:
+            await go.wait()
+
+        go = asyncio.Event()
+        task = asyncio.create_task(wait_for_it())
+        outer = threaded_gather(task)
+        await asyncio.sleep(0)
+        if sys.version_info >= (3, 14):
+            graph = asyncio.capture_call_graph(task)
+            assert graph is not None
+            assert [by.future for by in graph.awaited_by] == [asyncio.current_task()]
+            go.set()
+            await outer
+            assert not task._asyncio_awaited_by  # type: ignore[attr-defined]

@@ -191,3 +191,25 @@ class TestLoopPool:
         assert waiting.done()
         if waiting.cancelled():
             assert is_closed(coro)
+
+    async def test_refuses_what_comes_while_an_error_ends_it(self) -> None:
+        started = Signal()
+        refused: list[str] = []
+
+        async def child(pool: LoopPool) -> None:
+            try:
+                await for_ever(started)
+            finally:
+                coro = value(1)
+                with pytest.raises(RuntimeError) as caught:
+                    pool.run(coro)
+                assert is_closed(coro)
+                refused.append(str(caught.value))
+
+        with pytest.raises(LookupError):
+            async with LoopPool(1) as pool:
+                task = pool.run(child(pool))
+                await started.wait()
+                raise LookupError
+        assert task.cancelled()
+        assert refused == ["the LoopPool is closed"]

@@ -117,6 +117,35 @@ asyncio.run(main())
 """
         assert python(program).stdout == "it is an error\n"
 
+    @pytest.mark.not_in("uvloop", reason="it has no selector to break")
+    def test_a_loop_that_broke_says_why_and_serves_nobody_any_more(self) -> None:
+        program = """
+            import asyncio, os
+            from thrasks import ThreadedTaskGroup
+
+            async def breaks():
+                asyncio.get_running_loop()._selector.close()
+                await asyncio.sleep(3600)
+
+            async def answer():
+                return 42
+
+            async def main():
+                try:
+                    async with ThreadedTaskGroup(1) as group:
+                        group.create_task(breaks())
+                except RuntimeError as error:
+                    print("has died" in str(error), isinstance(error.__cause__, Exception))
+                async with ThreadedTaskGroup(1) as group:
+                    task = group.create_task(answer())
+                print(task.result())
+                os.sys.stdout.flush()
+                os._exit(0)
+
+            asyncio.run(main())
+        """
+        assert python(program).stdout == "True True\n42\n"
+
     def test_a_closed_callers_loop_ends_its_children_quietly(self) -> None:
         started = Signal()
         ended = Signal()
