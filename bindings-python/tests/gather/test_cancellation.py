@@ -116,6 +116,33 @@ class TestCancel:
         with pytest.raises(ValueError, match="in cleanup"):
             await outer
 
+    async def test_and_it_is_so_though_others_were_cancelled_before(self) -> None:
+        both, cancelled = Everybody(3), Signal()
+
+        async def quick() -> None:
+            await both.meet()
+            try:
+                await for_ever()
+            finally:
+                cancelled.set()
+
+        async def slow() -> None:
+            await both.meet()
+            try:
+                await for_ever()
+            finally:
+                await cancelled.wait()
+                # On the same loop: by then the other has ended.
+                for _ in range(5):
+                    await asyncio.sleep(0)
+                raise ValueError("in cleanup")
+
+        outer = threaded_gather(quick(), slow(), num_threads=1)
+        await both.meet()
+        outer.cancel()
+        with pytest.raises(ValueError, match="in cleanup"):
+            await outer
+
 
 class TestShutdown:
     def test_children_left_running_are_cancelled_with_the_callers_loop(self) -> None:
