@@ -80,12 +80,15 @@ struct Gather {
 
 impl Delivery for Gather {
     fn deliver(self: Arc<Self>, py: Python<'_>) {
+        // Looked at before the failures: each is there before its outcome counts, so those of the
+        // last are seen with it.
+        let over = self.slots.left() == 0;
         let failures = std::mem::take(&mut *lock(&self.failures));
         for failure in failures {
             let caller = lock(&self.caller).as_ref().map(|caller| caller.clone_ref(py));
             self.tell(py, caller, intern!(py, "_failed"), |py| failure.into_exception(py));
         }
-        if self.slots.left() == 0 {
+        if over {
             // Both the last outcome and a failure may have sent this here: the first that comes
             // takes the caller.
             let caller = lock(&self.caller).take();
