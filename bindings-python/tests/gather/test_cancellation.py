@@ -117,19 +117,17 @@ class TestCancel:
             await outer
 
     async def test_and_it_is_so_though_others_were_cancelled_before(self) -> None:
-        both, cancelled = Everybody(3), Signal()
+        one, other, cancelled = Signal(), Signal(), Signal()
 
         async def quick() -> None:
-            await both.meet()
             try:
-                await for_ever()
+                await for_ever(one)
             finally:
                 cancelled.set()
 
         async def slow() -> None:
-            await both.meet()
             try:
-                await for_ever()
+                await for_ever(other)
             finally:
                 await cancelled.wait()
                 # On the same loop: by then the other has ended.
@@ -138,7 +136,8 @@ class TestCancel:
                 raise ValueError("in cleanup")
 
         outer = threaded_gather(quick(), slow(), num_threads=1)
-        await both.meet()
+        await one.wait()
+        await other.wait()
         outer.cancel()
         with pytest.raises(ValueError, match="in cleanup"):
             await outer
