@@ -15,6 +15,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from typing import Any, Final
 
 from ._gather import GatheringFuture
+from ._shutdown import is_ending
 
 #: How long, in seconds, what was left behind on a loop may take to end.
 CLEANING_TIME = 3.0
@@ -77,6 +78,10 @@ def watch_generators() -> None:
 
 def clean(loop: asyncio.AbstractEventLoop, done: Callable[[bool], None]) -> None:
     """Put a loop back into the state in which it was made, and call `done` with whether it is."""
+    if is_ending():
+        # That does all of this, by tasks that are not to be taken for somebody's.
+        done(False)
+        return
     if loop.get_task_factory() is not _local.task_factory:
         loop.set_task_factory(_local.task_factory)
     if _local.had_generators:

@@ -44,6 +44,11 @@ def begin_end() -> None:
     _local.ending = True
 
 
+def is_ending() -> bool:
+    """Whether this is a worker's thread whose loop is ending."""
+    return _local.ending
+
+
 def current_run() -> object:
     """Return something that tells this run of the loop from a later run of it.
 
@@ -59,7 +64,7 @@ def _is_shutting_down(loop: asyncio.AbstractEventLoop) -> bool:
     tasks and then gathers them. Where a task is not being cancelled, somebody goes on working with
     the loop (in the next cell of a notebook, in a test's tear-down), or cleans up.
     """
-    if _local.ending:
+    if is_ending():
         return True
     tasks = asyncio.all_tasks(loop)
     return all(_is_cancelling(task) for task in tasks) and any(_is_gathered(task) for task in tasks)
