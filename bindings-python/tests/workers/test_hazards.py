@@ -48,6 +48,7 @@ class TestHazards:
                     around = group.create_task(for_ever())
         assert around.cancelled()
 
+    @pytest.mark.not_in("uvloop", reason="two of its loops cannot start a process at the same time")
     async def test_subprocesses_work_from_workers(self) -> None:
         async def child(text: str) -> bytes:
             process = await asyncio.create_subprocess_exec(
