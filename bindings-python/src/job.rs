@@ -242,7 +242,14 @@ impl Job {
 
     /// The job has ended on this worker.
     fn end(self: &Arc<Self>, py: Python<'_>, worker: &Worker, outcome: Outcome) {
-        let old = std::mem::replace(&mut *lock(&self.state), State::Ended(None));
+        let old = {
+            let mut state = lock(&self.state);
+            if let State::Ended(_) = *state {
+                // It was failed, with its outcome delivered, because it was taken for lost.
+                return;
+            }
+            std::mem::replace(&mut *state, State::Ended(None))
+        };
         if let State::Running { .. } = old {
             worker.ended(self);
         }
@@ -286,9 +293,18 @@ impl Job {
 
     /// The batch that the job was in has failed: it ends as well, started or not.
     pub(crate) fn fail_or_cancel(self: &Arc<Self>, py: Python<'_>, error: &PyErr) {
-        let waits = matches!(*lock(&self.state), State::Waiting(_));
-        if waits {
-            self.fail(py, error.clone_ref(py));
+        // In one look: a worker may be about to start it.
+        let waiting = {
+            let mut state = lock(&self.state);
+            match *state {
+                State::Waiting(_) => Some(std::mem::replace(&mut *state, State::Ended(None))),
+                _ => None,
+            }
+        };
+        if let Some(State::Waiting(spec)) = waiting {
+            close(spec.coroutine.bind(py));
+            let error = error.clone_ref(py).into_value(py).into_any();
+            self.deliver_outcome(py, Outcome::Error(error));
         } else {
             self.cancel(py, None);
         }
