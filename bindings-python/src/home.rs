@@ -152,7 +152,14 @@ impl Wake for HomeWaker {
         Python::attach(|py| {
             let event_loop = self.event_loop.bind(py);
             let ring = intern!(py, "call_soon_threadsafe");
-            if event_loop.call_method1(ring, (self.drain(),)).is_err() {
+            // A loop that is closed at this very moment may take the callback after it has dropped
+            // all that it had: then it is closed by now, and will not call it.
+            let rung = event_loop.call_method1(ring, (self.drain(),)).is_ok();
+            let is_closed = || {
+                let closed = event_loop.call_method0(intern!(py, "is_closed"));
+                closed.is_ok_and(|closed| closed.is_truthy().unwrap_or(true))
+            };
+            if !rung || is_closed() {
                 // "Event loop is closed". Whoever sends looks at this flag after each push.
                 self.closed.store(true, Ordering::Release);
             }

@@ -398,8 +398,8 @@ impl LoopSide {
         *lock(&worker.failure) = Some(error.clone().unbind());
         worker.spoil();
         *lock(&worker.doorbell.0) = Target::Parked(std::thread::current());
-        loop {
-            let Some(()) = lock(&worker.work).as_ref().map(Work::acknowledge) else { return };
+        'looking: loop {
+            let Some(()) = lock(&worker.work).as_ref().map(Work::acknowledge) else { break };
             loop {
                 match worker.next() {
                     Next::Job(Order::Start(sent)) => {
@@ -412,11 +412,13 @@ impl LoopSide {
                     // There is nothing to cancel and nothing to clean: dropped, it is done.
                     Next::Posted(_) | Next::Job(_) => {}
                     Next::Idle => break,
-                    Next::Stop => return,
+                    Next::Stop => break 'looking,
                 }
             }
             py.detach(std::thread::park);
         }
+        // Nobody asks for it any more.
+        drop(worker.take_failure());
     }
 
     /// Ends the thread, if it has been idle in the cache for this many seconds.
