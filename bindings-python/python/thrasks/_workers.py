@@ -97,7 +97,10 @@ def _make_loop(
         return asyncio.new_event_loop()
     loop = loop_factory()
     if not isinstance(loop, asyncio.AbstractEventLoop):
-        raise TypeError(f"loop_factory must return an event loop, got {loop!r}")
+        text = f"loop_factory must return an event loop, got {loop!r}"
+        # Not to live as long as the error, whose traceback refers to this frame.
+        del loop
+        raise TypeError(text)
     with _claiming:
         if loop in _claimed or loop.is_running() or loop.is_closed():
             raise ValueError(
