@@ -95,12 +95,13 @@ def _make_loop(
 ) -> asyncio.AbstractEventLoop:
     if loop_factory is None:
         return asyncio.new_event_loop()
-    loop = loop_factory()
-    if not isinstance(loop, asyncio.AbstractEventLoop):
-        text = f"loop_factory must return an event loop, got {loop!r}"
+    made: Any = loop_factory()
+    if not isinstance(made, asyncio.AbstractEventLoop):
+        text = f"loop_factory must return an event loop, got {made!r}"
         # Not to live as long as the error, whose traceback refers to this frame.
-        del loop
+        del made
         raise TypeError(text)
+    loop: asyncio.AbstractEventLoop = made
     with _claiming:
         if loop in _claimed or loop.is_running() or loop.is_closed():
             raise ValueError(
