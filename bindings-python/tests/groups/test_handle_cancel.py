@@ -168,6 +168,27 @@ class TestHandleCancel:  # row 7
                 await task
         assert task.cancelled()
 
+    @pytest.mark.not_in("uvloop", reason="its debug mode crashes (uvloop issue 730)")
+    async def test_works_from_any_thread_after_a_request_from_here_was_refused(self) -> None:
+        # In debug mode a loop refuses to be told something from another thread.
+        asyncio.get_running_loop().set_debug(True)
+        started, refused = Signal(), Signal()
+
+        async def child() -> None:
+            try:
+                await for_ever(started)
+            except asyncio.CancelledError:
+                refused.set()
+            await for_ever()
+
+        async with ThreadedTaskGroup(1) as group:
+            task = group.create_task(child())
+            await started.wait()
+            task.cancel()
+            await refused.wait()
+            assert await asyncio.to_thread(task.cancel) is True
+        assert task.cancelled()
+
     async def test_of_a_finished_task_is_false(self) -> None:
         async with ThreadedTaskGroup(1) as group:
             task = group.create_task(value(1))
