@@ -137,9 +137,8 @@ class Recorded:
             found += _close(transport)
             self._transports.discard(transport)
         for process in self._processes:
-            if not process.is_closing():
-                found["subprocess"] += 1
-                process.close()
+            found["subprocess"] += 1
+            process.close()
         return found
 
     def drop(self) -> None:

@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import shlex
 import signal
 import socket
 import subprocess
+import weakref
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
@@ -127,6 +129,19 @@ class TestServers:
 
         assert await told_of(child()) == []
 
+    async def test_are_told_of_without_those_that_are_closed_already(
+        self, start: Serve, tmp_path: Path
+    ) -> None:
+        servers: list[asyncio.Server] = []
+
+        async def child() -> None:
+            for name in ("one", "other"):
+                (tmp_path / name).mkdir()
+                servers.append(await start(tmp_path / name))
+            servers[0].close()
+
+        assert await told_of(child()) == ["1 server"]
+
 
 async def connect(server: socket.socket) -> asyncio.StreamWriter:
     if server.family == socket.AF_UNIX:
@@ -201,6 +216,29 @@ async def start_in_a_shell(*command: str) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_shell(
         f"exec {shlex.join(command)}", stdin=subprocess.PIPE
     )
+
+
+async def test_a_subprocess_that_has_ended_is_let_go_of_when_the_next_one_starts() -> None:
+    class Protocol(asyncio.SubprocessProtocol):
+        def __init__(self) -> None:
+            self.ended = asyncio.get_running_loop().create_future()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self.ended.set_result(exc)
+
+    async def run_one() -> weakref.ref[Protocol]:
+        # To the transport there are none.
+        loop = asyncio.get_running_loop()
+        _, protocol = await loop.subprocess_exec(Protocol, "true")
+        await protocol.ended
+        return weakref.ref(protocol)
+
+    async def child() -> None:
+        first = await run_one()
+        await run_one()
+        assert await eventually_async(lambda: gc.collect() >= 0 and first() is None)
+
+    assert await told_of(child()) == []
 
 
 @pytest.mark.parametrize("start", [start_program, start_in_a_shell])
