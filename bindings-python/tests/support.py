@@ -125,6 +125,39 @@ async def fail_when_cancelled(error: BaseException, started: Signal | None = Non
         raise error
 
 
+class SlowToEnd:
+    """A coroutine that runs until it is cancelled, and then has a turn of its loop to end."""
+
+    def __init__(self) -> None:
+        self.started = Signal()
+        self.has_ended = False
+
+    async def run(self) -> None:
+        try:
+            await for_ever(self.started)
+        finally:
+            await asyncio.sleep(0)
+            self.has_ended = True
+
+
+class Alive:
+    """Count those inside its block, on any threads: how many there are, and ever were at once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.now = 0
+        self.most = 0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self.now += 1
+            self.most = max(self.most, self.now)
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self.now -= 1
+
+
 async def block_until(signal: Signal, started: Signal | None = None) -> None:
     """Keep a worker's thread busy."""
     if started is not None:

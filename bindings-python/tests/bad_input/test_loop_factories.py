@@ -15,7 +15,7 @@ from thrasks import LoopPool, ThreadedTaskGroup, threaded_gather
 
 
 class NotNowError(Exception):
-    """What our schedulers and factories raise."""
+    """What our factories raise."""
 
 
 def factory_that_raises() -> asyncio.AbstractEventLoop:

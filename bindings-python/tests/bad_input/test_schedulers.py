@@ -26,7 +26,7 @@ from thrasks import LoopPool, ThreadedTaskGroup, threaded_gather
 
 
 class NotNowError(Exception):
-    """What our schedulers and factories raise."""
+    """What our schedulers raise."""
 
 
 class Places:
@@ -41,6 +41,20 @@ class Places:
             raise self.answer("no idea")
         answer: int = self.answer
         return answer
+
+
+class FailsThird:
+    """A scheduler that fails at the third call."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def place(self, loads: Sequence[int]) -> int:
+        del loads
+        self.calls += 1
+        if self.calls == 3:
+            raise NotNowError
+        return 0
 
 
 WRONG = [
@@ -82,17 +96,6 @@ class TestScheduler:
             assert is_closed(coro)
 
     def test_that_fails_midway_in_a_gather_just_before_the_loop_ends(self) -> None:
-        class FailsThird:
-            def __init__(self) -> None:
-                self.calls = 0
-
-            def place(self, loads: Sequence[int]) -> int:
-                del loads
-                self.calls += 1
-                if self.calls == 3:
-                    raise NotNowError
-                return 0
-
         async def main() -> None:
             with pytest.raises(NotNowError):
                 threaded_gather(for_ever(), for_ever(), value(1), num_threads=2, mode=FailsThird())
@@ -161,17 +164,6 @@ class TestScheduler:
         assert is_closed(coro)
 
     async def test_that_fails_midway_in_a_gather_ends_what_it_has_placed(self) -> None:
-        class FailsThird:
-            def __init__(self) -> None:
-                self.calls = 0
-
-            def place(self, loads: Sequence[int]) -> int:
-                del loads
-                self.calls += 1
-                if self.calls == 3:
-                    raise NotNowError
-                return 0
-
         # The first two might run; they do not outlive the call's error for long.
         coros = [for_ever(), for_ever(), value(1), value(2)]
         with pytest.raises(NotNowError):

@@ -8,7 +8,16 @@ import asyncio
 import sys
 
 import pytest
-from support import Everybody, Signal, block_until, fail_when_cancelled, for_ever, is_closed, value
+from support import (
+    Everybody,
+    Signal,
+    SlowToEnd,
+    block_until,
+    fail_when_cancelled,
+    for_ever,
+    is_closed,
+    value,
+)
 
 from thrasks import SchedulingMode, threaded_gather
 
@@ -145,42 +154,27 @@ class TestCancel:
 
 class TestShutdown:
     def test_children_left_running_are_cancelled_with_the_callers_loop(self) -> None:
-        started = Signal()
-        ended: list[str] = []
-
-        async def child(name: str) -> None:
-            try:
-                await for_ever(started)
-            finally:
-                await asyncio.sleep(0)
-                ended.append(name)
+        child = SlowToEnd()
 
         async def main() -> None:
-            threaded_gather(child("never awaited"))
-            await started.wait()
+            # Never awaited.
+            threaded_gather(child.run())
+            await child.started.wait()
 
         asyncio.run(main())
         # Nothing outlives asyncio.run.
-        assert ended == ["never awaited"]
+        assert child.has_ended
 
     def test_so_are_siblings_of_the_one_that_failed(self) -> None:
-        started = Signal()
-        ended: list[str] = []
-
-        async def sibling() -> None:
-            try:
-                await for_ever(started)
-            finally:
-                await asyncio.sleep(0)
-                ended.append("sibling")
+        sibling = SlowToEnd()
 
         async def fails() -> None:
-            await started.wait()
+            await sibling.started.wait()
             raise ValueError("the first")
 
         async def main() -> None:
             with pytest.raises(ValueError, match="the first"):
-                await threaded_gather(sibling(), fails())
+                await threaded_gather(sibling.run(), fails())
 
         asyncio.run(main())
-        assert ended == ["sibling"]
+        assert sibling.has_ended

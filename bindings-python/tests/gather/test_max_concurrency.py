@@ -5,10 +5,9 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 
 import pytest
-from support import Everybody, Signal, eventually_async, fail, for_ever, is_closed, value
+from support import Alive, Everybody, Signal, eventually_async, fail, for_ever, is_closed, value
 
 from thrasks import SchedulingMode, threaded_gather
 
@@ -16,25 +15,19 @@ from thrasks import SchedulingMode, threaded_gather
 class TestMaxConcurrency:
     @pytest.mark.parametrize("limit", [1, 3])
     async def test_bounds_what_is_alive(self, limit: int, mode: SchedulingMode) -> None:
-        lock = threading.Lock()
-        alive = most = 0
+        alive = Alive()
 
         async def child(i: int) -> int:
-            nonlocal alive, most
-            with lock:
-                alive += 1
-                most = max(most, alive)
-            for _ in range(3):
-                await asyncio.sleep(0)
-            with lock:
-                alive -= 1
+            with alive:
+                for _ in range(3):
+                    await asyncio.sleep(0)
             return i
 
         found = await threaded_gather(
             *[child(i) for i in range(40)], num_threads=4, mode=mode, max_concurrency=limit
         )
         assert found == list(range(40))
-        assert most <= limit
+        assert alive.most <= limit
 
     async def test_is_reached(self, mode: SchedulingMode) -> None:
         together = Everybody(3)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from support import (
     Signal,
+    SlowToEnd,
     fail,
     fail_later,
     fail_when_cancelled,
@@ -43,25 +44,15 @@ class TestKeyboardInterruptAndSystemExit:  # row 11
     async def test_in_the_body_is_raised_alone_when_the_children_have_ended(
         self, kind: type[BaseException]
     ) -> None:
-        started = Signal()
-        ended = False
-
-        async def child() -> None:
-            nonlocal ended
-            try:
-                await for_ever(started)
-            finally:
-                await asyncio.sleep(0)
-                ended = True
-
+        child = SlowToEnd()
         error = kind("from the body")
         with pytest.raises(kind) as caught:
             async with ThreadedTaskGroup(2) as group:
-                group.create_task(child())
-                await started.wait()
+                group.create_task(child.run())
+                await child.started.wait()
                 raise error
         assert caught.value is error
-        assert ended
+        assert child.has_ended
 
     @pytest.mark.parametrize("kind", BASE_ERRORS)
     @pytest.mark.parametrize("how", [fail, fail_later], ids=["at once", "later"])

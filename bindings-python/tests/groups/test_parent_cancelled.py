@@ -7,35 +7,35 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from support import Signal, eventually_async, fail, fail_later, fail_when_cancelled, for_ever, me
+from support import (
+    Signal,
+    SlowToEnd,
+    eventually_async,
+    fail,
+    fail_later,
+    fail_when_cancelled,
+    for_ever,
+    me,
+)
 
 from thrasks import SchedulingMode, ThreadedTaskGroup
 
 
 class TestParentCancelledInTheBody:  # row 8
     async def test_children_are_aborted_and_awaited(self, mode: SchedulingMode) -> None:
-        started = Signal()
-        ended = False
-
-        async def child() -> None:
-            nonlocal ended
-            try:
-                await for_ever(started)
-            finally:
-                await asyncio.sleep(0)
-                ended = True
+        child = SlowToEnd()
 
         async def parent() -> None:
             async with ThreadedTaskGroup(2, mode=mode) as group:
-                group.create_task(child())
+                group.create_task(child.run())
                 await for_ever()
 
         task = asyncio.create_task(parent())
-        await started.wait()
+        await child.started.wait()
         task.cancel("from outside")
         with pytest.raises(asyncio.CancelledError) as caught:
             await task
-        assert ended
+        assert child.has_ended
         assert caught.value.args == ("from outside",)
         assert task.cancelled()
 

@@ -5,11 +5,10 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Sequence
 
 import pytest
-from support import Everybody, Signal, block_until, is_closed, value
+from support import Alive, Everybody, Signal, block_until, is_closed, value
 
 from thrasks import LoopPool, SchedulingMode, ThreadedTaskGroup, threaded_gather
 
@@ -17,24 +16,18 @@ from thrasks import LoopPool, SchedulingMode, ThreadedTaskGroup, threaded_gather
 class TestMaxConcurrency:  # decision 2
     @pytest.mark.parametrize("limit", [1, 3])
     async def test_bounds_how_many_run_at_once(self, limit: int, mode: SchedulingMode) -> None:
-        lock = threading.Lock()
-        alive = most = 0
+        alive = Alive()
 
         async def child() -> None:
-            nonlocal alive, most
-            with lock:
-                alive += 1
-                most = max(most, alive)
-            for _ in range(3):
-                await asyncio.sleep(0)
-            with lock:
-                alive -= 1
+            with alive:
+                for _ in range(3):
+                    await asyncio.sleep(0)
 
         async with ThreadedTaskGroup(4, mode=mode, max_concurrency=limit) as group:
             for _ in range(40):
                 group.create_task(child())
-        assert most <= limit
-        assert alive == 0
+        assert alive.most <= limit
+        assert alive.now == 0
 
     async def test_is_reached(self, mode: SchedulingMode) -> None:
         together = Everybody(3)
@@ -64,20 +57,14 @@ class TestMaxConcurrency:  # decision 2
     async def test_one_that_is_cancelled_while_it_waits_frees_no_place(
         self, mode: SchedulingMode
     ) -> None:
-        lock = threading.Lock()
+        alive = Alive()
         started, go = Signal(), Signal()
-        alive = most = 0
 
         async def child() -> None:
-            nonlocal alive, most
-            with lock:
-                alive += 1
-                most = max(most, alive)
-            started.set()
-            await go.wait()
-            await asyncio.sleep(0)
-            with lock:
-                alive -= 1
+            with alive:
+                started.set()
+                await go.wait()
+                await asyncio.sleep(0)
 
         async with ThreadedTaskGroup(3, mode=mode, max_concurrency=1) as group:
             tasks = [group.create_task(child()) for _ in range(20)]
@@ -87,7 +74,7 @@ class TestMaxConcurrency:  # decision 2
             tasks[10].cancel()
             go.set()
         assert [task.cancelled() for task in tasks].count(True) == 2
-        assert most == 1
+        assert alive.most == 1
 
     @pytest.mark.parametrize("kind", ["group", "gather"])
     async def test_none_that_waits_starts_in_the_place_of_one_that_is_cancelled(

@@ -8,7 +8,7 @@ import asyncio
 import contextvars
 
 import pytest
-from support import Signal, block_until, fail, for_ever, is_closed, value, where
+from support import Signal, SlowToEnd, block_until, fail, for_ever, is_closed, value, where
 
 from thrasks import LoopPool, SchedulingMode, ThreadedTaskGroup, threaded_gather
 
@@ -68,47 +68,28 @@ class TestLoopPool:
         assert await leaving == ["ran to its end"] * 2
 
     async def test_leaving_it_by_an_error_cancels_what_runs(self) -> None:
-        started = Signal()
-        ended = False
-
-        async def child() -> None:
-            nonlocal ended
-            try:
-                await for_ever(started)
-            finally:
-                await asyncio.sleep(0)
-                ended = True
-
+        child = SlowToEnd()
         with pytest.raises(ValueError, match="stop"):
             async with LoopPool(1) as pool:
-                running = pool.run(child())
-                await started.wait()
+                running = pool.run(child.run())
+                await child.started.wait()
                 raise ValueError("stop")
         assert running.cancelled()
-        assert ended
+        assert child.has_ended
 
     async def test_cancelling_its_exit_cancels_what_runs_and_waits(self) -> None:
-        started = Signal()
-        ended = False
-
-        async def child() -> None:
-            nonlocal ended
-            try:
-                await for_ever(started)
-            finally:
-                await asyncio.sleep(0)
-                ended = True
+        child = SlowToEnd()
 
         async def use() -> None:
             async with LoopPool(1) as pool:
-                pool.run(child())
+                pool.run(child.run())
 
         task = asyncio.create_task(use())
-        await started.wait()
+        await child.started.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert ended
+        assert child.has_ended
 
     async def test_handles_belong_to_the_loop_that_called_run(self) -> None:
         async def use(pool: LoopPool) -> int:
