@@ -68,6 +68,11 @@ impl Spec {
             shares_context,
         })
     }
+
+    /// There will be no task: closes the coroutine, and lets go of it.
+    fn close(self, py: Python<'_>) {
+        close(self.coroutine.bind(py));
+    }
 }
 
 /// Where an outcome goes.
@@ -164,37 +169,39 @@ impl Job {
         }
     }
 
+    /// If the job waits, it goes on to this state: what its task is made of is the caller's to start,
+    /// or to close. In one look: others may be about to do the same.
+    fn take_spec(&self, next: State) -> Option<Spec> {
+        let mut state = lock(&self.state);
+        match std::mem::replace(&mut *state, next) {
+            State::Waiting(spec) => Some(spec),
+            other => {
+                *state = other;
+                None
+            }
+        }
+    }
+
     /// Starts the job on this worker's loop, whose thread this is. Returns whether it has ended (or
     /// never was): the loop may go on with another job at once.
     pub(crate) fn start(self: &Arc<Self>, py: Python<'_>, worker: &Arc<Worker>) -> bool {
-        let taken = {
-            let mut state = lock(&self.state);
-            match &*state {
-                State::Waiting(_) => {
-                    Some(std::mem::replace(&mut *state, State::Starting(worker.clone())))
-                }
-                _ => None,
-            }
-        };
-        let Some(State::Waiting(spec)) = taken else {
+        let Some(spec) = self.take_spec(State::Starting(worker.clone())) else {
             worker.finish();
             return true;
         };
         let name = self.handle_place().and_then(|place| place.name(py));
         let named = name.is_some();
         let started = worker.make_task(py, &spec, name, &self.home.settings);
-        if started.is_err() {
-            close(spec.coroutine.bind(py));
-        }
-        drop(spec);
         match started {
             Err(error) => {
+                spec.close(py);
                 // The task could not be made; or its first step raised KeyboardInterrupt or
                 // SystemExit, which asyncio lets through after the task has taken note of it.
                 self.end(py, worker, Outcome::Error(error.into_value(py).into_any()));
                 true
             }
             Ok(task) => {
+                drop(spec);
                 if let Ok(Some(outcome)) = Outcome::of(&task) {
                     outcome.note_origin(&task, worker.handle().name());
                     drop(task);
@@ -270,7 +277,7 @@ impl Job {
             }
         };
         if let State::Waiting(spec) = old {
-            close(spec.coroutine.bind(py));
+            spec.close(py);
         }
         self.deliver_outcome(py, Outcome::Error(error.into_value(py).into_any()));
     }
@@ -293,16 +300,8 @@ impl Job {
 
     /// The batch that the job was in has failed: it ends as well, started or not.
     pub(crate) fn fail_or_cancel(self: &Arc<Self>, py: Python<'_>, error: &PyErr) {
-        // In one look: a worker may be about to start it.
-        let waiting = {
-            let mut state = lock(&self.state);
-            match *state {
-                State::Waiting(_) => Some(std::mem::replace(&mut *state, State::Ended(None))),
-                _ => None,
-            }
-        };
-        if let Some(State::Waiting(spec)) = waiting {
-            close(spec.coroutine.bind(py));
+        if let Some(spec) = self.take_spec(State::Ended(None)) {
+            spec.close(py);
             let error = error.clone_ref(py).into_value(py).into_any();
             self.deliver_outcome(py, Outcome::Error(error));
         } else {
@@ -330,7 +329,7 @@ impl Job {
         self.unpin();
         self.strike(py);
         if let State::Waiting(spec) = old {
-            close(spec.coroutine.bind(py));
+            spec.close(py);
         }
     }
 
@@ -353,40 +352,18 @@ impl Job {
 
     /// Asks the job to end, from any thread.
     pub(crate) fn cancel(self: &Arc<Self>, py: Python<'_>, message: Option<Py<PyAny>>) -> Cancel {
-        enum Found {
-            Waiting(State),
-            On(Arc<Worker>),
-            Ended,
+        if let Some(spec) = self.take_spec(State::Ended(None)) {
+            self.count_request();
+            spec.close(py);
+            self.deliver_outcome(py, Outcome::Cancelled(message));
+            return Cancel::Unstarted;
         }
-        let found = {
-            let mut state = lock(&self.state);
-            match &*state {
-                State::Waiting(_) => {
-                    Found::Waiting(std::mem::replace(&mut *state, State::Ended(None)))
-                }
-                State::Starting(worker) | State::Running { worker, .. } => {
-                    Found::On(worker.clone())
-                }
-                State::Ended(_) => Found::Ended,
-            }
-        };
-        match found {
-            Found::Waiting(waiting) => {
-                self.count_request();
-                if let State::Waiting(spec) = waiting {
-                    close(spec.coroutine.bind(py));
-                }
-                self.deliver_outcome(py, Outcome::Cancelled(message));
-                Cancel::Unstarted
-            }
-            Found::On(worker) => {
-                self.count_request();
-                // A loop that has ended has cancelled what ran on it.
-                let _ = worker.handle().post(Order::Cancel(self.clone(), message));
-                Cancel::Requested
-            }
-            Found::Ended => Cancel::TooLate,
-        }
+        // It never waits again.
+        let Some(worker) = self.worker() else { return Cancel::TooLate };
+        self.count_request();
+        // A loop that has ended has cancelled what ran on it.
+        let _ = worker.handle().post(Order::Cancel(self.clone(), message));
+        Cancel::Requested
     }
 
     fn count_request(&self) {
