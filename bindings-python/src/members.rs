@@ -106,10 +106,9 @@ impl Members {
     /// The group is gone: its tasks are to end, and the last of them gives the workers back.
     /// Returns whether it was open.
     pub(crate) fn abandon(&self, py: Python<'_>) -> PyResult<bool> {
-        if self.open().is_none() {
+        if self.open().is_none() || self.abandoned.swap(true, Ordering::SeqCst) {
             return Ok(false);
         }
-        self.abandoned.store(true, Ordering::SeqCst);
         let aborted = self.abort(py);
         if self.state.begin_exit() {
             self.release(None);

@@ -162,7 +162,8 @@ def _report(
     context: dict[str, Any] = {"tasks": tasks} if tasks else {}
     if clean:
         what = ", ".join(
-            f"{count} {name}" + ("s" if count > 1 else "") for name, count in found.items()
+            f"{count} {name}" if count == 1 else f"{count} {name}{'es' if name[-1] == 's' else 's'}"
+            for name, count in found.items()
         )
         context["message"] = f"left behind on {where}, and ended with what left it there: {what}"
     else:

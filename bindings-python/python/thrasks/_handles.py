@@ -60,12 +60,23 @@ class ThreadedTask(asyncio.Future[T]):
         asked = self._job.cancel(msg)
         if not self.done():
             loop = self.get_loop()
-            if self._patience is None and asyncio._get_running_loop() is loop:
-                self._patience = Patience()
-            if self._patience is not None and self._patience.is_here():
-                # The second time, on a loop that shuts down, nobody is to wait for ever.
-                self._patience.cancelled(loop, self, super().cancel)
+            if asyncio._get_running_loop() is loop:
+                self._lose_patience()
+            elif not loop.is_running():
+                # Between two runs, as `asyncio.run` does when the main task has ended: the next one
+                # is a later one. Or the loop is closed.
+                self._patience = self._patience or Patience()
+                with contextlib.suppress(RuntimeError):
+                    loop.call_soon_threadsafe(self._lose_patience)
         return asked
+
+    def _lose_patience(self) -> None:
+        """Take note, on the handle's loop, of a request: on one that shuts down, the wait ends."""
+        if self.done():
+            return
+        patience = self._patience = self._patience or Patience()
+        if patience.cancelled(self.get_loop(), self, super().cancel):
+            self.add_done_callback(lambda _: patience.done())
 
     def cancelling(self) -> int:
         """Return how many requests to cancel are pending, as `asyncio.Task.cancelling`."""

@@ -156,6 +156,8 @@ class LoopPool:
                         workers.abort()
                         self._patience.cancelled(loop, self, partial(_resolve, over))
                 if self._patience.over:
+                    # The last task gives the threads back, if it ever ends.
+                    workers.abandon()
                     break
             self._patience.done()
             if cancellation is not None:

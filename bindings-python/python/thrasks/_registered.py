@@ -73,6 +73,8 @@ class Recorded:
         self._transports: weakref.WeakSet[Any] = weakref.WeakSet()
         #: Those that run: these transports cannot be referred to weakly.
         self._processes: list[Any] = []
+        #: Those of them that were told to end: they say that they are closing only when they have.
+        self._closing: list[Any] = []
         for kind in self._files:
             self._record_files(kind)
         for name in ("create_server", "create_unix_server"):
@@ -115,6 +117,7 @@ class Recorded:
 
     def _forget_ended(self) -> None:
         self._processes = [each for each in self._processes if each.get_returncode() is None]
+        self._closing = [each for each in self._closing if each in self._processes]
 
     def count(self) -> int:
         self._forget_ended()
@@ -137,8 +140,10 @@ class Recorded:
             found += _close(transport)
             self._transports.discard(transport)
         for process in self._processes:
-            found["subprocess"] += 1
-            process.close()
+            if process not in self._closing:
+                self._closing.append(process)
+                found["subprocess"] += 1
+                process.close()
         return found
 
     def drop(self) -> None:

@@ -85,20 +85,15 @@ def _is_gathered(task: asyncio.Task[Any]) -> bool:
 class Patience:
     """How long something goes on waiting once it was cancelled."""
 
-    __slots__ = ("_run", "_shutting_down", "_thread", "_timer", "over")
+    __slots__ = ("_run", "_shutting_down", "_timer", "over")
 
     def __init__(self) -> None:
-        self._thread = threading.get_ident()
         self._run = current_run()
         self._timer: asyncio.TimerHandle | None = None
         #: Whether it is known that the loop does.
         self._shutting_down = False
         #: Whether the wait is to be given up.
         self.over = False
-
-    def is_here(self) -> bool:
-        """Return whether this is the thread of the loop on which the wait began."""
-        return threading.get_ident() == self._thread
 
     def cancelled(
         self,
@@ -107,8 +102,8 @@ class Patience:
         give_up: Callable[[], object],
         *,
         shutting_down: bool = False,
-    ) -> None:
-        """Take note of a cancellation.
+    ) -> bool:
+        """Take note of a cancellation, and return whether the patience begins to run out.
 
         One may come when the loop runs again, after it was stopped. Where that is to shut down (or
         is said to be), the wait is given up after a while: this is reported to the loop's exception
@@ -116,24 +111,28 @@ class Patience:
         """
         self._shutting_down |= shutting_down
         if self._timer is not None or current_run() is self._run:
+            return False
+
+        # No function of its own: that would refer to itself, and keep all of this.
+        self._timer = loop.call_later(EXIT_TIME, self._look, loop, what, give_up)
+        return True
+
+    def _look(
+        self, loop: asyncio.AbstractEventLoop, what: object, give_up: Callable[[], object]
+    ) -> None:
+        """Give the wait up, if the loop shuts down."""
+        if not (self._shutting_down or _is_shutting_down(loop)):
+            # Not yet, perhaps.
+            self._timer = loop.call_later(EXIT_TIME, self._look, loop, what, give_up)
             return
-
-        def end() -> None:
-            if not (self._shutting_down or _is_shutting_down(loop)):
-                # Not yet, perhaps.
-                self._timer = loop.call_later(EXIT_TIME, end)
-                return
-            self.over = True
-            loop.call_exception_handler(
-                {
-                    "message": f"{what!r} waits for a task that has not ended within "
-                    f"{EXIT_TIME:g} s of being cancelled, while the loop shuts down; the task is "
-                    "left behind"
-                }
-            )
-            give_up()
-
-        self._timer = loop.call_later(EXIT_TIME, end)
+        self.over = True
+        loop.call_exception_handler(
+            {
+                "message": f"{what!r} waits for a task that has not ended within {EXIT_TIME:g} s "
+                "of being cancelled, while the loop shuts down; the task is left behind"
+            }
+        )
+        give_up()
 
     def done(self) -> None:
         """Take note that the wait has ended."""

@@ -255,6 +255,17 @@ class TestSubprocesses:
         # It has been waited for, too.
         assert kept[0].returncode == -signal.SIGKILL
 
+    async def test_are_told_of_once(self, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+        # However often they are looked at until they have ended.
+        monkeypatch.setattr(_cleaning, "LOOK", 0)
+        kept: list[asyncio.subprocess.Process] = []
+
+        async def child() -> None:
+            for _ in range(2):
+                kept.append(await start("sleep", "60"))
+
+        assert await told_of(child()) == ["2 subprocesses"]
+
     async def test_are_not_told_of_when_they_have_ended_already(self, start: Start) -> None:
         kept: list[asyncio.subprocess.Process] = []
 
