@@ -10,6 +10,7 @@ mod handle;
 mod home;
 mod imports;
 mod job;
+mod life;
 mod members;
 mod orders;
 mod outcome;
@@ -33,6 +34,7 @@ mod _thrasks {
         gather::GatherJobs,
         group::GroupBase,
         handle::JobRef,
+        life::Life,
         pool::Workers,
         threads::{after_fork_in_child, idle_loops, stop_all_loops, worker_loops},
         worker::LoopSide,

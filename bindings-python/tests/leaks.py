@@ -25,7 +25,15 @@ from thrasks._thrasks import GroupBase
 EXECUTOR_PREFIXES = ("asyncio_", "uvloop_")
 
 #: Of these there are so many for each worker, as long as it lives.
-PER_WORKER = {"_LoopSide": 2, "_ThreadMain": 1, "_Local": 1, "Selected": 1, "Recorded": 1}
+PER_WORKER = {
+    "_LoopSide": 2,
+    "_ThreadMain": 1,
+    "_Local": 1,
+    "Selected": 1,
+    "Recorded": 1,
+    "Generators": 1,
+    "_Life": 1,
+}
 
 #: How long, in seconds, an object that is done with may take to die. Only a failure takes that.
 OBJECTS_PATIENCE = 3.0

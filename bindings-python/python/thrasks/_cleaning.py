@@ -6,15 +6,14 @@ __all__: list[str] = []
 
 import asyncio
 import contextvars
-import sys
 import threading
 import types
-import weakref
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from ._gather import GatheringFuture
+from ._generators import Generators
 from ._registered import registered_with
 from ._shutdown import is_ending
 
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 #: How long, in seconds, what was left behind on a loop may take to end.
 CLEANING_TIME = 3.0
 
-#: How often, in seconds, to look whether a transport has closed: nothing tells.
+#: How often, in seconds, to look whether something is over that does not tell.
 LOOK: Final = 0.005
 
 
@@ -37,11 +36,9 @@ class _Local(threading.local):
 
     def __init__(self) -> None:
         #: The asynchronous generators that began to iterate on it.
-        self.generators: weakref.WeakSet[AsyncGenerator[Any, Any]] = weakref.WeakSet()
+        self.generators = Generators()
         #: The task factory with which it was made.
         self.task_factory: Any = None
-        #: Whether there was any since the last cleaning.
-        self.had_generators = False
         #: What is registered with it.
         self.registered: Selected | Recorded | None = None
 
@@ -58,23 +55,8 @@ def watch(loop: asyncio.AbstractEventLoop) -> None:
 
 
 def watch_generators() -> None:
-    """Keep track of the loop's asynchronous generators, from inside the loop.
-
-    The loop does so itself, but its `shutdown_asyncgens` marks it for good, and this one is to run
-    on.
-    """
-    known = _local.generators
-    # Those that the loop's own hooks have seen until now, among them.
-    _local.had_generators = True
-    hooks = sys.get_asyncgen_hooks()
-
-    def first_iteration(generator: AsyncGenerator[Any, Any]) -> None:
-        _local.had_generators = True
-        known.add(generator)
-        if hooks.firstiter is not None:
-            hooks.firstiter(generator)
-
-    sys.set_asyncgen_hooks(firstiter=first_iteration, finalizer=hooks.finalizer)
+    """Keep track of the asynchronous generators of this thread's loop, from inside the loop."""
+    _local.generators.watch()
 
 
 def clean(loop: asyncio.AbstractEventLoop, done: Callable[[bool], None]) -> None:
@@ -85,12 +67,14 @@ def clean(loop: asyncio.AbstractEventLoop, done: Callable[[bool], None]) -> None
         return
     if loop.get_task_factory() is not _local.task_factory:
         loop.set_task_factory(_local.task_factory)
-    if _local.had_generators:
+    # In this order: one that vanishes meanwhile is found either here or there.
+    generators, vanishing = _generators(loop)
+    if _local.generators.stirred:
         # One that was collected is closed by a task that a callback makes, which goes first.
-        _local.had_generators = False
+        _local.generators.stirred = False
         loop.call_soon(clean, loop, done)
         return
-    if not asyncio.all_tasks(loop) and not _generators(loop) and not _registered():
+    if not (asyncio.all_tasks(loop) or generators or vanishing or _registered()):
         _cancel_timers(loop)
         done(True)
         return
@@ -135,7 +119,11 @@ async def _clean(loop: asyncio.AbstractEventLoop) -> bool:
                     tasks |= stray
                     found["task"] = len(tasks)
                     await _cancel(loop, stray)
-                for generator in _generators(loop):
+                generators, vanishing = _generators(loop)
+                if vanishing:
+                    quiet = 0
+                    await asyncio.sleep(LOOK)
+                for generator in generators:
                     quiet = 0
                     if getattr(generator, "ag_code", None) is not _KEEPER:
                         found["asynchronous generator"] += 1
@@ -148,6 +136,7 @@ async def _clean(loop: asyncio.AbstractEventLoop) -> bool:
     except TimeoutError:
         tasks = asyncio.all_tasks() - {me}
         clean = not tasks
+        _local.generators.forget_vanishing()
         _drop_registered()
     if found or not clean:
         _report(loop, found, tasks, clean)
@@ -194,12 +183,15 @@ def _is_ours(callback: Any) -> bool:
     return str(where).partition(".")[0] == __package__
 
 
-def _generators(loop: Any) -> list[Any]:
-    """Return the asynchronous generators on a loop that have not ended."""
+def _generators(loop: Any) -> tuple[list[Any], bool]:
+    """Return the asynchronous generators on a loop that have not ended, and whether any vanish."""
     # The loop's own record has those that began between a KeyboardInterrupt, after which it sets
     # its hooks anew, and our own hooks; a loop of another make does not show it.
-    known = {*_local.generators, *getattr(loop, "_asyncgens", ())}
-    return [generator for generator in known if getattr(generator, "ag_frame", None) is not None]
+    theirs = set(getattr(loop, "_asyncgens", ()))
+    ours, vanishing = _local.generators.look()
+    known = theirs.union(ours)
+    left = [generator for generator in known if getattr(generator, "ag_frame", None) is not None]
+    return left, vanishing
 
 
 async def _cancel(loop: asyncio.AbstractEventLoop, tasks: set[asyncio.Task[Any]]) -> None:

@@ -15,6 +15,7 @@ __all__ = [
     "Workers",
     "_Gather",
     "_Job",
+    "_Life",
     "_LoopSide",
     "after_fork_in_child",
     "idle_loops",
@@ -111,6 +112,10 @@ class _Job:
     def worker(self) -> str | None: ...
     def add_awaiter(self, task: asyncio.Task[Any]) -> None: ...
     def remove_awaiter(self, task: asyncio.Task[Any]) -> None: ...
+
+@final
+class _Life:
+    def __new__(cls, gone: Callable[[], object]) -> Self: ...
 
 @final
 class _LoopSide:

@@ -9,7 +9,6 @@ import contextlib
 import contextvars
 import socket
 import sys
-import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -48,76 +47,6 @@ class TestOneAfterAnother:
                 group.create_task(child())
         assert [stray.cancelled() for stray in strays] == [True]
         assert [report["message"].rpartition(": ")[2] for report in seen] == ["2 tasks"]
-
-    def test_a_generator_that_was_just_collected_has_ended(self) -> None:
-        # The loop closes it by a task, which a callback makes: there is none yet.
-        ended: list[str] = []
-
-        async def numbers() -> AsyncIterator[int]:
-            try:
-                yield 1
-            finally:
-                await asyncio.sleep(0)
-                ended.append("generator")
-
-        def run() -> None:
-            loop = asyncio.new_event_loop()
-
-            def cleaned(clean: bool) -> None:
-                ended.append(f"clean: {clean}")
-                loop.stop()
-
-            def use() -> None:
-                generator = numbers()
-                with pytest.raises(StopIteration):
-                    anext(generator).__await__().send(None)
-                del generator
-                _cleaning.clean(loop, cleaned)
-
-            _cleaning.watch(loop)
-            loop.call_soon(use)
-            try:
-                loop.run_forever()
-            finally:
-                loop.close()
-
-        # What is known of a loop is its thread's.
-        thread = threading.Thread(target=run)
-        thread.start()
-        thread.join()
-        assert ended == ["generator", "clean: True"]
-
-    async def test_a_generator_that_began_right_after_an_interrupt_is_finalised(self) -> None:
-        # The loop sets its own hooks when it runs on, and ours come a moment later.
-        closed_on: list[str] = []
-        kept: list[Any] = []
-
-        async def numbers() -> AsyncIterator[int]:
-            try:
-                yield 1
-            finally:
-                closed_on.append(threading.current_thread().name)
-
-        def begin() -> None:
-            kept.append(numbers())
-            with pytest.raises(StopIteration):
-                kept[0].__anext__().send(None)
-
-        async def child() -> None:
-            # In its first step it would be our callback that catches it.
-            await asyncio.sleep(0)
-            closed_on.append(threading.current_thread().name)
-            asyncio.get_running_loop().call_soon(begin)
-            raise KeyboardInterrupt
-
-        with reports() as seen, pytest.raises(KeyboardInterrupt):
-            async with ThreadedTaskGroup(1) as group:
-                group.create_task(child())
-        assert len(closed_on) == 2
-        assert len(set(closed_on)) == 1
-        assert [report["message"].rpartition(": ")[2] for report in seen] == [
-            "1 asynchronous generator"
-        ]
 
 
 class TestWhatIsTold:

@@ -1,0 +1,97 @@
+"""The asynchronous generators on a worker's loop."""
+
+from __future__ import annotations
+
+__all__: list[str] = []
+
+import itertools
+import sys
+import weakref
+from collections.abc import AsyncGenerator, Callable
+from functools import partial
+from typing import Any, TypeAlias
+
+from ._thrasks import _Life
+
+_Generator: TypeAlias = AsyncGenerator[Any, Any]
+
+
+class Generators:
+    """The asynchronous generators that began to iterate on a loop, until they are freed.
+
+    The loop keeps a record, too, but its `shutdown_asyncgens` marks it for good, and a worker's is
+    to run on. Nor does that show one that vanishes: that nobody can reach any more, and whose
+    finalizer has not told the loop yet that it is to be closed. Any thread may drop the last
+    reference, or find the generator in a cycle, and take its time until then.
+    """
+
+    def __init__(self) -> None:
+        #: Whether one began, or the loop was told to close one, since somebody set this to False.
+        self.stirred = False
+        self._numbers = itertools.count()
+        # Every step on it is a single one: any thread may free a generator.
+        self._known: dict[int, weakref.ref[_Generator]] = {}
+
+    def watch(self) -> None:
+        """Keep track of those of the loop of this thread, from inside the loop."""
+        # Those that the loop's own hooks have seen until now, among them.
+        self.stirred = True
+        hooks = sys.get_asyncgen_hooks()
+        # A generator keeps the finalizer that was set when it began. So each gets one of its own,
+        # which is freed with it.
+        number, finalizer = self._finalizer(hooks.finalizer)
+
+        def first_iteration(generator: _Generator) -> None:
+            nonlocal number, finalizer
+            self.stirred = True
+            if sys.get_asyncgen_hooks().finalizer is finalizer:
+                self._known[number] = weakref.ref(generator)
+                number, finalizer = self._finalizer(hooks.finalizer)
+                sys.set_asyncgen_hooks(finalizer=finalizer)
+            else:
+                # Somebody has set another.
+                other = next(self._numbers)
+                self._known[other] = weakref.ref(generator, lambda _: self._forget(other))
+            if hooks.firstiter is not None:
+                hooks.firstiter(generator)
+
+        sys.set_asyncgen_hooks(firstiter=first_iteration, finalizer=finalizer)
+
+    def look(self) -> tuple[list[_Generator], bool]:
+        """Return those that can be reached, and whether there are any that vanish."""
+        found = [generator() for generator in list(self._known.values())]
+        return [generator for generator in found if generator is not None], None in found
+
+    def forget_vanishing(self) -> None:
+        """Wait for those that vanish no more."""
+        for number, generator in list(self._known.items()):
+            if generator() is None:
+                self._forget(number)
+
+    def _forget(self, number: int) -> None:
+        self._known.pop(number, None)
+
+    def _finalizer(
+        self, finalizer: Callable[[_Generator], Any] | None
+    ) -> tuple[int, Callable[[_Generator], None]]:
+        """Return a number and a finalizer for a generator."""
+        number = next(self._numbers)
+        life = _Life(partial(self._forget, number))
+        return number, partial(self._finalize, finalizer, number, life)
+
+    def _finalize(
+        self,
+        finalizer: Callable[[_Generator], Any] | None,
+        number: int,
+        life: _Life,
+        generator: _Generator,
+    ) -> None:
+        """Have the loop close a generator. On any thread."""
+        del life  # The generator has it, until it is freed.
+        try:
+            if finalizer is not None:
+                finalizer(generator)
+        finally:
+            # Whoever finds it gone is to find that the loop was told.
+            self.stirred = True
+            self._forget(number)
