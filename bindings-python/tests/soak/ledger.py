@@ -176,9 +176,11 @@ class Ledger:
                 self.fault(f"a thread of the program failed: {exc!r}")
 
         thread = threading.Thread(target=guarded, name="soak-stranger")
+        # Both at once, as whoever joins them sees it: what a gather on a worker has left behind may
+        # run on for a moment when the main task has ended.
         with self.lock:
+            thread.start()
             self._threads.append(thread)
-        thread.start()
 
     def join(self) -> None:
         """Wait for those threads."""
