@@ -19,10 +19,18 @@ impl Gate {
     }
 
     /// Lets the job through to the workers, now or when it is its turn.
+    ///
+    /// # Errors
+    ///
+    /// The workers would not have it. It does not count here any more.
     pub(crate) fn enter(&self, py: Python<'_>, job: Arc<Job>) -> PyResult<()> {
         let Some(job) = self.limit.enter(job) else { return Ok(()) };
         if job.pass_gate() {
-            return self.team.submit(job);
+            let Err(error) = self.team.submit(job.clone()) else { return Ok(()) };
+            if job.give_up_gate() {
+                self.leave(py);
+            }
+            return Err(error);
         }
         self.leave(py);
         Ok(())
@@ -37,8 +45,11 @@ impl Gate {
                     // Its place is free at once, for the next one. Not by way of the job, which would
                     // come back here: as deep as there are jobs in the line.
                     Err(error) => {
-                        job.give_up_gate();
+                        let free = job.give_up_gate();
                         job.fail(py, error);
+                        if !free {
+                            return;
+                        }
                     }
                 }
             }

@@ -293,9 +293,9 @@ impl Job {
         waits || !self.at_gate.swap(false, Ordering::SeqCst)
     }
 
-    /// The job counts at the gate no more, without the gate being told.
-    pub(crate) fn give_up_gate(&self) {
-        self.at_gate.store(false, Ordering::SeqCst);
+    /// The job counts at the gate no more. Returns whether the gate is yet to be told.
+    pub(crate) fn give_up_gate(&self) -> bool {
+        self.at_gate.swap(false, Ordering::SeqCst)
     }
 
     /// The batch that the job was in has failed: it ends as well, started or not.

@@ -80,6 +80,17 @@ class TestScheduler:
             assert is_closed(coro)
             assert "tasks=" not in repr(group)
 
+    async def test_what_a_group_refuses_for_it_is_none_of_those_that_may_run_at_once(self) -> None:
+        scheduler = Places(NotNowError)
+        async with ThreadedTaskGroup(2, mode=scheduler, max_concurrency=2) as group:
+            # Once more than there are places: the last one would wait for ever.
+            for _ in range(3):
+                with pytest.raises(NotNowError):
+                    group.create_task(value(1))
+            scheduler.answer = 0
+            task = group.create_task(value(2))
+        assert task.result() == 2
+
     @wrong
     async def test_of_a_gather(self, answer: Any, error: type[BaseException], text: str) -> None:
         coros = [value(1), value(2)]
