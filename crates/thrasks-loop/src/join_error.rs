@@ -20,16 +20,53 @@ pub struct JoinError(Kind);
 enum Kind {
     Cancelled,
     Panicked(Mutex<Box<dyn Any + Send>>),
+    Refused(Box<dyn Error + Send + Sync>),
 }
 
 impl JoinError {
-    pub(crate) fn cancelled() -> Self {
+    /// The error of a task that was cancelled: for executors of your own.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_loop::JoinError;
+    ///
+    /// assert_eq!(JoinError::cancelled().to_string(), "the task was cancelled");
+    /// ```
+    pub fn cancelled() -> Self {
         Self(Kind::Cancelled)
     }
 
-    pub(crate) fn panicked(payload: Box<dyn Any + Send>) -> Self {
+    /// The error of a task that panicked with this payload: for executors of your own.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_loop::JoinError;
+    ///
+    /// let payload = std::panic::catch_unwind(|| panic!("oops")).unwrap_err();
+    /// assert_eq!(JoinError::panicked(payload).to_string(), "the task panicked: oops");
+    /// ```
+    pub fn panicked(payload: Box<dyn Any + Send>) -> Self {
         // In a mutex to make the error `Sync`, which a payload need not be.
         Self(Kind::Panicked(Mutex::new(payload)))
+    }
+
+    /// The error of a task that nobody took, and why: for executors of your own. The reason is its
+    /// [`source`](Error::source).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::error::Error;
+    /// use thrasks_loop::JoinError;
+    ///
+    /// let error = JoinError::refused("no thread could be made");
+    /// assert_eq!(error.to_string(), "nobody ran the task: no thread could be made");
+    /// assert_eq!(error.source().unwrap().to_string(), "no thread could be made");
+    /// ```
+    pub fn refused(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self(Kind::Refused(reason.into()))
     }
 
     /// Whether the task was cancelled, or dropped because its loop ended.
@@ -66,6 +103,43 @@ impl JoinError {
         matches!(self.0, Kind::Panicked(_))
     }
 
+    /// Whether the task was refused: nobody ran it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_loop::JoinError;
+    ///
+    /// assert!(JoinError::refused("no thread could be made").is_refused());
+    /// ```
+    pub fn is_refused(&self) -> bool {
+        matches!(self.0, Kind::Refused(_))
+    }
+
+    /// Why the task was refused.
+    ///
+    /// # Errors
+    ///
+    /// Gives the error back when it is not a refusal.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io;
+    /// use thrasks_loop::JoinError;
+    ///
+    /// let error = JoinError::refused(io::Error::from(io::ErrorKind::WouldBlock));
+    /// let reason = error.try_into_refusal()?.downcast::<io::Error>().expect("what was put in");
+    /// assert_eq!(reason.kind(), io::ErrorKind::WouldBlock);
+    /// # Ok::<(), JoinError>(())
+    /// ```
+    pub fn try_into_refusal(self) -> Result<Box<dyn Error + Send + Sync>, Self> {
+        match self.0 {
+            Kind::Refused(reason) => Ok(reason),
+            kind => Err(Self(kind)),
+        }
+    }
+
     /// The payload of the task's panic, to be resumed with [`std::panic::resume_unwind`].
     ///
     /// # Errors
@@ -89,7 +163,7 @@ impl JoinError {
             Kind::Panicked(payload) => {
                 Ok(payload.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
             }
-            kind @ Kind::Cancelled => Err(Self(kind)),
+            kind => Err(Self(kind)),
         }
     }
 
@@ -119,6 +193,7 @@ impl fmt::Debug for JoinError {
         match &self.0 {
             Kind::Cancelled => f.write_str("JoinError::Cancelled"),
             Kind::Panicked(_) => write!(f, "JoinError::Panicked({:?})", self.panic_message()),
+            Kind::Refused(reason) => write!(f, "JoinError::Refused({reason:?})"),
         }
     }
 }
@@ -131,8 +206,16 @@ impl fmt::Display for JoinError {
                 Some(text) => write!(f, "the task panicked: {text}"),
                 None => f.write_str("the task panicked"),
             },
+            Kind::Refused(reason) => write!(f, "nobody ran the task: {reason}"),
         }
     }
 }
 
-impl Error for JoinError {}
+impl Error for JoinError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.0 {
+            Kind::Refused(reason) => Some(&**reason),
+            _ => None,
+        }
+    }
+}

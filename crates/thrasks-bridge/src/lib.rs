@@ -1,0 +1,49 @@
+//! Blocking code beside async code, over threads of any kind, for any runtime.
+//!
+//! A job is blocking code that runs on a thread of a [`BlockingPool`], on one of its own
+//! ([`OwnThread`]), or wherever an [`Execute`] of yours puts it. What comes of it is awaited: the
+//! futures and streams here work with any executor.
+//!
+//! ```
+//! use futures_lite::future::block_on;
+//! use thrasks_bridge::BlockingPool;
+//!
+//! let pool = BlockingPool::builder().max_threads(4).build()?;
+//! block_on(async {
+//!     let size = pool.call(|| std::fs::metadata("Cargo.toml").map(|file| file.len())).await??;
+//!     assert!(size > 0);
+//!
+//!     let mut entries = pool.stream(64, || std::fs::read_dir(".").into_iter().flatten());
+//!     while let Some(entry) = entries.next().await {
+//!         println!("{}", entry??.path().display());
+//!     }
+//!     Ok::<(), Box<dyn std::error::Error>>(())
+//! })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+#![forbid(unsafe_code)]
+
+mod call;
+mod channel;
+mod ending;
+mod execute;
+mod listen;
+mod own_thread;
+mod pool;
+mod quiet;
+mod starter;
+mod stream;
+mod sync;
+mod unstarted;
+mod waiting;
+mod waits;
+
+pub use call::{Call, call};
+pub use channel::{Empty, Receiver, SendError, Sender, TrySendError, channel};
+pub use execute::{Execute, Job, Refused};
+pub use own_thread::OwnThread;
+pub use pool::{BlockingPool, BlockingPoolBuilder, BlockingStats};
+pub use stream::{ThreadStream, stream};
+pub use thrasks_loop::{Join, JoinError, ThreadSpec};
+pub use waiting::while_waiting;
+pub use waits::{WaitGuard, Waits, WouldDeadlock};

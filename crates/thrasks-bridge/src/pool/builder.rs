@@ -1,0 +1,158 @@
+use std::{fmt, io, num::NonZeroUsize, sync::Arc, thread, time::Duration};
+
+use thrasks_loop::{Join, ThreadSpec};
+
+use super::{BlockingPool, Inner};
+use crate::starter::Starter;
+
+/// Describes a [`BlockingPool`]; see [`BlockingPool::builder`].
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use thrasks_bridge::BlockingPool;
+///
+/// let pool = BlockingPool::builder()
+///     .max_threads(4)
+///     .keep_alive(Duration::from_secs(1))
+///     .name("files")
+///     .build()?;
+/// assert_eq!(pool.stats().cap, 4);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[must_use = "a builder does nothing before `build`"]
+pub struct BlockingPoolBuilder {
+    max_threads: usize,
+    keep_alive: Duration,
+    starter: Starter,
+}
+
+impl BlockingPoolBuilder {
+    pub(super) fn new() -> Self {
+        let parallelism = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        Self {
+            max_threads: (parallelism + 4).min(32),
+            keep_alive: Duration::from_secs(10),
+            starter: Starter::new("thrasks-blocking"),
+        }
+    }
+
+    /// How many jobs may run at once. Without it: four more than the machine runs threads at once,
+    /// and at most 32.
+    ///
+    /// Jobs that wait do not count: see [`while_waiting`](crate::while_waiting).
+    ///
+    /// # Examples
+    ///
+    /// See [`BlockingPoolBuilder`].
+    pub fn max_threads(mut self, max_threads: usize) -> Self {
+        self.max_threads = max_threads;
+        self
+    }
+
+    /// How long a thread stays without a job before it retires. Without it: ten seconds.
+    ///
+    /// # Examples
+    ///
+    /// See [`BlockingPoolBuilder`].
+    pub fn keep_alive(mut self, keep_alive: Duration) -> Self {
+        self.keep_alive = keep_alive;
+        self
+    }
+
+    /// What the threads' names begin with: they are `name-0`, `name-1` and so on. Without it:
+    /// `thrasks-blocking`.
+    ///
+    /// # Examples
+    ///
+    /// See [`BlockingPoolBuilder`].
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.starter.name = name.into();
+        self
+    }
+
+    /// The stack size of each thread, in bytes. Without it: the platform's default.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_bridge::BlockingPool;
+    ///
+    /// let pool = BlockingPool::builder().stack_size(1 << 20).build()?;
+    /// assert_eq!(futures_lite::future::block_on(pool.call(|| 1))?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn stack_size(mut self, bytes: usize) -> Self {
+        self.starter.stack_size = Some(bytes);
+        self
+    }
+
+    /// Makes the threads, as in [`thrasks_loop::Builder::spawn_hook`]. Without it:
+    /// [`spawn_std_thread`](thrasks_loop::spawn_std_thread).
+    ///
+    /// It is called by whoever pushes a job or waits in one, with no lock held. When it fails, or
+    /// panics, and no other thread is there to run the job, the job is refused.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::{Arc, atomic::{AtomicUsize, Ordering}};
+    /// use thrasks_bridge::BlockingPool;
+    /// use thrasks_loop::spawn_std_thread;
+    ///
+    /// let count = Arc::new(AtomicUsize::new(0));
+    /// let counted = count.clone();
+    /// let pool = BlockingPool::builder()
+    ///     .spawn_hook(move |spec| {
+    ///         counted.fetch_add(1, Ordering::Relaxed);
+    ///         spawn_std_thread(spec)
+    ///     })
+    ///     .build()?;
+    /// assert_eq!(count.load(Ordering::Relaxed), 0);
+    /// futures_lite::future::block_on(pool.call(|| ()))?;
+    /// assert_eq!(count.load(Ordering::Relaxed), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn spawn_hook(
+        mut self,
+        hook: impl Fn(ThreadSpec) -> io::Result<Join> + Send + Sync + 'static,
+    ) -> Self {
+        self.starter.hook = Arc::new(hook);
+        self
+    }
+
+    /// Makes the pool. It has no thread yet.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` for a pool that may run no job.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_bridge::BlockingPool;
+    ///
+    /// assert!(BlockingPool::builder().max_threads(0).build().is_err());
+    /// ```
+    pub fn build(self) -> io::Result<BlockingPool> {
+        if self.max_threads == 0 {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "a pool of threads needs max_threads of at least 1, got 0",
+            ));
+        }
+        let inner = Inner::new(self.max_threads, self.keep_alive, self.starter);
+        Ok(BlockingPool::new(Arc::new(inner)))
+    }
+}
+
+impl fmt::Debug for BlockingPoolBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BlockingPoolBuilder")
+            .field("max_threads", &self.max_threads)
+            .field("keep_alive", &self.keep_alive)
+            .field("starter", &self.starter)
+            .finish()
+    }
+}

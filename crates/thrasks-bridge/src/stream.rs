@@ -1,0 +1,330 @@
+use std::{
+    fmt,
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use futures_lite::Stream;
+use thrasks_loop::JoinError;
+
+use crate::{
+    Execute, Receiver,
+    channel::{Drain, channel},
+    ending::Ending,
+    quiet::{quietly, wake},
+    unstarted::Unstarted,
+    waiting::note_panic,
+};
+
+/// Drains an iterator on a thread, into a stream.
+///
+/// `make` is called on the thread, so the iterator need not be `Send`. It is asked for an item only
+/// when there is room for it: of the items that it made, at most `capacity` are not given out yet;
+/// with `None` any number. It starts now, polled or not.
+///
+/// A panic of `make` or of the iterator is the stream's last item, after those before it. An
+/// iterator that has ended is dropped before the stream ends.
+///
+/// # Panics
+///
+/// When `capacity` is 0.
+///
+/// # Examples
+///
+/// ```
+/// use futures_lite::{StreamExt, future::block_on};
+/// use thrasks_bridge::{BlockingPool, stream};
+///
+/// let pool = BlockingPool::builder().build()?;
+/// let mut entries = stream(&pool, 64, || std::fs::read_dir("src").into_iter().flatten());
+/// let mut names = Vec::new();
+/// block_on(async {
+///     while let Some(entry) = entries.next().await {
+///         names.push(entry??.file_name());
+///     }
+///     Ok::<(), Box<dyn std::error::Error>>(())
+/// })?;
+/// assert!(names.contains(&"lib.rs".into()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[track_caller]
+pub fn stream<I, F>(
+    on: &(impl Execute + ?Sized),
+    capacity: impl Into<Option<usize>>,
+    make: F,
+) -> ThreadStream<I::Item>
+where
+    F: FnOnce() -> I + Send + 'static,
+    I: IntoIterator,
+    I::Item: Send + 'static,
+{
+    let (sender, receiver) = channel(capacity);
+    let ending = Arc::new(Ending::default());
+    let duty = Duty { ending: ending.clone(), source: Some(Drain::new(sender)) };
+    ThreadStream::submit(on, receiver, ending, move || duty.fulfil(|drain| run(make, drain)))
+}
+
+/// The errors of an iterator's life, and of its drop.
+type Errors = (Option<JoinError>, Option<JoinError>);
+
+fn run<I: IntoIterator>(make: impl FnOnce() -> I, drain: &mut Drain<I::Item>) -> Errors {
+    if !drain.ready() {
+        // Nobody wants its items: it need not be made.
+        return (None, quick(|| drop(make)).err());
+    }
+    let mut iterator = match quick(|| make().into_iter()) {
+        Ok(iterator) => iterator,
+        Err(error) => return (Some(error), None),
+    };
+    let result = quick(|| {
+        while drain.ready() {
+            let Some(item) = iterator.next() else { return };
+            if let Err(item) = drain.push(item) {
+                quietly(|| drop(item));
+                return;
+            }
+        }
+    });
+    (result.err(), quick(|| drop(iterator)).err())
+}
+
+/// Runs what is the user's. A panic of it is an error.
+pub(crate) fn quick<R>(f: impl FnOnce() -> R) -> Result<R, JoinError> {
+    catch_unwind(AssertUnwindSafe(f)).map_err(|payload| {
+        note_panic();
+        JoinError::panicked(payload)
+    })
+}
+
+/// The duty to tell a stream of its end: dropped before, it tells that it was cancelled.
+pub(crate) struct Duty<S> {
+    pub(crate) ending: Arc<Ending>,
+    /// A sender, of whatever kind, that keeps the stream from its end.
+    pub(crate) source: Option<S>,
+}
+
+impl<S> Duty<S> {
+    /// Runs what there is to run, and tells the errors that it returns.
+    pub(crate) fn fulfil(mut self, run: impl FnOnce(&mut S) -> Errors) {
+        let (error, late_error) = self.source.as_mut().map_or((None, None), run);
+        self.end(error, late_error);
+    }
+
+    /// First how it ended, then that it did: who sees the end finds how. Whoever waits for the
+    /// stream's items hears of it by the drop of its source, and has no other waker left here.
+    fn end(&mut self, error: Option<JoinError>, late_error: Option<JoinError>) {
+        let waiter = self.ending.end(error, late_error);
+        self.source = None;
+        wake(waiter);
+    }
+}
+
+impl<S> Drop for Duty<S> {
+    fn drop(&mut self) {
+        self.end(Some(JoinError::cancelled()), None);
+    }
+}
+
+/// The items of an iterator that runs on a thread, or of a callback: see [`stream`] and
+/// [`stream_from_callback`](crate::stream_from_callback).
+///
+/// An error is its last item: a panic; a cancellation, by the pool of threads, which dropped the
+/// job; or why no thread took it.
+///
+/// Dropping it closes it, as [`close`](Self::close) does, and does not wait.
+///
+/// # Examples
+///
+/// See [`stream`].
+#[must_use = "dropping the stream stops what it drains"]
+pub struct ThreadStream<T> {
+    receiver: Receiver<T>,
+    ending: Arc<Ending>,
+    unstarted: Unstarted,
+    /// No item comes any more.
+    ended: bool,
+}
+
+impl<T: Send + 'static> ThreadStream<T> {
+    /// Submits `run`, which holds the duty to tell the ending.
+    pub(crate) fn submit(
+        on: &(impl Execute + ?Sized),
+        receiver: Receiver<T>,
+        ending: Arc<Ending>,
+        run: impl FnOnce() + Send + 'static,
+    ) -> Self {
+        let unstarted = Unstarted::submit(on, run, |reason| {
+            ending.end(Some(JoinError::refused(reason)), None);
+        });
+        Self { receiver, ending, unstarted, ended: false }
+    }
+}
+
+impl<T> ThreadStream<T> {
+    /// The next item, or `None` when there will be none.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::future::poll_fn;
+    /// use futures_lite::future::block_on;
+    /// use thrasks_bridge::OwnThread;
+    ///
+    /// let mut numbers = OwnThread::new().stream(8, || 7..9);
+    /// assert_eq!(block_on(poll_fn(|cx| numbers.poll_next(cx))).unwrap()?, 7);
+    /// # Ok::<(), thrasks_bridge::JoinError>(())
+    /// ```
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, JoinError>>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        match self.receiver.poll_next(cx) {
+            Poll::Ready(Some(item)) => Poll::Ready(Some(Ok(item))),
+            Poll::Ready(None) => {
+                self.ended = true;
+                Poll::Ready(self.ending.take_error().map(Err))
+            }
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// The next item, or `None` when there will be none.
+    ///
+    /// # Cancel safety
+    ///
+    /// No item is lost.
+    ///
+    /// # Examples
+    ///
+    /// See [`stream`].
+    pub async fn next(&mut self) -> Option<Result<T, JoinError>> {
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    /// Stops what the stream drains, promptly, also when it is blocked for want of room: the
+    /// iterator is not asked for another item, and is dropped on its thread. If no thread has begun
+    /// with it, it never will be made. The items that were not given out are dropped.
+    ///
+    /// It does not wait: [`closed`](Self::closed) does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use futures_lite::future::block_on;
+    /// use thrasks_bridge::OwnThread;
+    ///
+    /// let mut numbers = OwnThread::new().stream(8, || 0..);
+    /// assert_eq!(block_on(numbers.next()).unwrap()?, 0);
+    /// numbers.close();
+    /// assert!(block_on(numbers.next()).is_none());
+    /// block_on(numbers.closed())?;
+    /// # Ok::<(), thrasks_bridge::JoinError>(())
+    /// ```
+    pub fn close(&mut self) {
+        self.ended = true;
+        self.receiver.close();
+        self.unstarted.cancel();
+    }
+
+    /// Whether the iterator has been dropped on its thread, as [`closed`](Self::closed).
+    ///
+    /// # Errors
+    ///
+    /// When its drop panicked; told once.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::future::poll_fn;
+    /// use futures_lite::future::block_on;
+    /// use thrasks_bridge::OwnThread;
+    ///
+    /// let mut numbers = OwnThread::new().stream(8, || 0..);
+    /// numbers.close();
+    /// block_on(poll_fn(|cx| numbers.poll_closed(cx)))?;
+    /// # Ok::<(), thrasks_bridge::JoinError>(())
+    /// ```
+    pub fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), JoinError>> {
+        self.ending.poll(cx)
+    }
+
+    /// Completes when the iterator, or the callback, has ended and has been dropped on its thread.
+    /// It does not close the stream: [`close`](Self::close) does.
+    ///
+    /// # Errors
+    ///
+    /// When its drop panicked; told once.
+    ///
+    /// # Cancel safety
+    ///
+    /// It only watches.
+    ///
+    /// # Examples
+    ///
+    /// See [`close`](Self::close).
+    pub async fn closed(&mut self) -> Result<(), JoinError> {
+        poll_fn(|cx| self.poll_closed(cx)).await
+    }
+
+    /// How many items were made and not refused by a close so far.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use futures_lite::future::block_on;
+    /// use thrasks_bridge::OwnThread;
+    ///
+    /// let mut numbers = OwnThread::new().stream(8, || 0..3);
+    /// while let Some(number) = block_on(numbers.next()) {
+    ///     number?;
+    /// }
+    /// assert_eq!(numbers.produced(), 3);
+    /// # Ok::<(), thrasks_bridge::JoinError>(())
+    /// ```
+    pub fn produced(&self) -> u64 {
+        self.receiver.sent()
+    }
+
+    /// How many items are there to be received.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_bridge::OwnThread;
+    ///
+    /// let numbers = OwnThread::new().stream(8, || 0..);
+    /// while numbers.buffered() < 8 {
+    ///     std::thread::yield_now();
+    /// }
+    /// ```
+    pub fn buffered(&self) -> usize {
+        self.receiver.len()
+    }
+}
+
+impl<T> Stream for ThreadStream<T> {
+    type Item = Result<T, JoinError>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.get_mut().poll_next(cx)
+    }
+}
+
+impl<T> Drop for ThreadStream<T> {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl<T> fmt::Debug for ThreadStream<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ThreadStream")
+            .field("produced", &self.produced())
+            .field("buffered", &self.buffered())
+            .field("ended", &self.ended)
+            .finish()
+    }
+}

@@ -1,0 +1,56 @@
+//! What the threads share, in two bodies: the real one, and loom's for the models in
+//! `tests/loom.rs`.
+
+pub(crate) use imp::{
+    AtomicBool, AtomicUsize, Condvar, Event, Listener, Mutex, MutexGuard, thread_local,
+};
+use std::sync::PoisonError;
+pub(crate) use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+/// Locks, poisoned or not: every critical section of this crate leaves its data whole.
+pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits for a notification, a spurious wake-up, or the deadline. Returns whether the deadline has
+/// passed.
+pub(crate) fn wait<'a, T>(
+    condvar: &Condvar,
+    guard: MutexGuard<'a, T>,
+    deadline: Option<Instant>,
+) -> (MutexGuard<'a, T>, bool) {
+    let Some(deadline) = deadline else {
+        return (condvar.wait(guard).unwrap_or_else(PoisonError::into_inner), false);
+    };
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() {
+        return (guard, true);
+    }
+    let (guard, result) = condvar.wait_timeout(guard, left).unwrap_or_else(PoisonError::into_inner);
+    (guard, result.timed_out())
+}
+
+#[cfg(not(thrasks_loom))]
+mod imp {
+    pub(crate) use event_listener::{Event, Listener};
+    pub(crate) use std::{
+        sync::{
+            Condvar, Mutex, MutexGuard,
+            atomic::{AtomicBool, AtomicUsize},
+        },
+        thread_local,
+    };
+}
+
+#[cfg(thrasks_loom)]
+mod imp {
+    pub(crate) use loom::{
+        sync::{
+            Condvar, Mutex, MutexGuard,
+            atomic::{AtomicBool, AtomicUsize},
+        },
+        thread_local,
+    };
+    pub(crate) use thrasks_loop::modelled::{Event, Listener};
+}
