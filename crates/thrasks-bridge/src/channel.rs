@@ -1,15 +1,15 @@
 //! A bounded channel from threads into async code.
 
-mod drain;
 mod error;
+mod feed;
 mod receiver;
 mod sender;
 mod shared;
 
 use std::sync::Arc;
 
-pub(crate) use drain::Drain;
 pub use error::{Empty, SendError, TrySendError};
+pub use feed::{Feed, Readiness};
 pub use receiver::Receiver;
 pub use sender::Sender;
 use shared::Shared;

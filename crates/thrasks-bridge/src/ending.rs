@@ -44,11 +44,15 @@ impl Ending {
         lock(&self.0).error.take()
     }
 
-    /// Whether it is over, and the error of its very end, once.
-    pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<(), JoinError>> {
+    /// Whether it is over, and the error of its very end, once. If `all`, because no item comes any
+    /// more, a panic that was to be the last one is told here; that of its end then is not.
+    pub(crate) fn poll(&self, cx: &mut Context<'_>, all: bool) -> Poll<Result<(), JoinError>> {
         let mut state = lock(&self.0);
         if state.over {
-            return Poll::Ready(state.late_error.take().map_or(Ok(()), Err));
+            let error = state.error.take_if(|error| all && error.is_panic());
+            let late = state.late_error.take();
+            drop(state);
+            return Poll::Ready(error.or(late).map_or(Ok(()), Err));
         }
         let old = state.waiter.replace(cx.waker().clone());
         drop(state);

@@ -23,10 +23,13 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod block_on;
 mod call;
+mod callback;
 mod channel;
 mod ending;
 mod execute;
+mod generator;
 mod listen;
 mod own_thread;
 mod pool;
@@ -38,12 +41,15 @@ mod unstarted;
 mod waiting;
 mod waits;
 
+pub use block_on::{BlockOnError, block_on_loop};
 pub use call::{Call, call};
-pub use channel::{Empty, Receiver, SendError, Sender, TrySendError, channel};
+pub use callback::{Once, Resolver, once_from_callback, stream_from_callback};
+pub use channel::{Empty, Feed, Readiness, Receiver, SendError, Sender, TrySendError, channel};
 pub use execute::{Execute, Job, Refused};
+pub use generator::{Generator, Interrupt, StartError, Step, StepError, Yielder, generator};
 pub use own_thread::OwnThread;
 pub use pool::{BlockingPool, BlockingPoolBuilder, BlockingStats};
-pub use stream::{ThreadStream, stream};
+pub use stream::{ThreadStream, stream, stream_with};
 pub use thrasks_loop::{Join, JoinError, ThreadSpec};
 pub use waiting::while_waiting;
 pub use waits::{WaitGuard, Waits, WouldDeadlock};

@@ -11,8 +11,8 @@ use futures_lite::Stream;
 use thrasks_loop::JoinError;
 
 use crate::{
-    Execute, Receiver,
-    channel::{Drain, channel},
+    Execute, Feed, Receiver, SendError,
+    channel::channel,
     ending::Ending,
     quiet::{quietly, wake},
     unstarted::Unstarted,
@@ -61,17 +61,69 @@ where
     I: IntoIterator,
     I::Item: Send + 'static,
 {
-    let (sender, receiver) = channel(capacity);
-    let ending = Arc::new(Ending::default());
-    let duty = Duty { ending: ending.clone(), source: Some(Drain::new(sender)) };
-    ThreadStream::submit(on, receiver, ending, move || duty.fulfil(|drain| run(make, drain)))
+    feed(on, capacity, |feed| run(make, feed))
 }
 
-/// The errors of an iterator's life, and of its drop.
-type Errors = (Option<JoinError>, Option<JoinError>);
+/// Runs code on a thread that feeds a stream: what [`stream`] does with an iterator, for what is no
+/// iterator, or has something to do between its items.
+///
+/// It starts now, polled or not. A panic of `run` is the stream's last item, after those before it.
+/// The stream ends when `run` has returned.
+///
+/// # Panics
+///
+/// When `capacity` is 0.
+///
+/// # Examples
+///
+/// ```
+/// use futures_lite::{StreamExt, future::block_on};
+/// use thrasks_bridge::{OwnThread, stream_with};
+///
+/// let lines = stream_with(&OwnThread::new(), 16, |feed| {
+///     let mut lines = std::io::BufRead::lines(&b"a\nb"[..]);
+///     // Nothing is read before there is room for it.
+///     while feed.wait_ready() {
+///         let Some(line) = lines.next() else { return };
+///         if feed.push(line).is_err() {
+///             return;
+///         }
+///     }
+/// });
+/// let lines: Vec<_> = block_on(lines.try_collect())?;
+/// assert_eq!(lines.into_iter().collect::<Result<Vec<_>, _>>()?, ["a", "b"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[track_caller]
+pub fn stream_with<T, F>(
+    on: &(impl Execute + ?Sized),
+    capacity: impl Into<Option<usize>>,
+    run: F,
+) -> ThreadStream<T>
+where
+    F: FnOnce(&mut Feed<T>) + Send + 'static,
+    T: Send + 'static,
+{
+    feed(on, capacity, |feed| (quick(|| run(feed)).err(), None))
+}
 
-fn run<I: IntoIterator>(make: impl FnOnce() -> I, drain: &mut Drain<I::Item>) -> Errors {
-    if !drain.ready() {
+#[track_caller]
+fn feed<T: Send + 'static>(
+    on: &(impl Execute + ?Sized),
+    capacity: impl Into<Option<usize>>,
+    run: impl FnOnce(&mut Feed<T>) -> Errors + Send + 'static,
+) -> ThreadStream<T> {
+    let (sender, receiver) = channel(capacity);
+    let ending = Arc::new(Ending::default());
+    let duty = Duty { ending: ending.clone(), source: Some(Feed::new(sender)) };
+    ThreadStream::submit(on, receiver, ending, move || duty.fulfil(run))
+}
+
+/// The error for the stream's last item, and the one of what was dropped at the very end.
+pub(crate) type Errors = (Option<JoinError>, Option<JoinError>);
+
+fn run<I: IntoIterator>(make: impl FnOnce() -> I, feed: &mut Feed<I::Item>) -> Errors {
+    if !feed.wait_ready() {
         // Nobody wants its items: it need not be made.
         return (None, quick(|| drop(make)).err());
     }
@@ -80,9 +132,9 @@ fn run<I: IntoIterator>(make: impl FnOnce() -> I, drain: &mut Drain<I::Item>) ->
         Err(error) => return (Some(error), None),
     };
     let result = quick(|| {
-        while drain.ready() {
+        while feed.wait_ready() {
             let Some(item) = iterator.next() else { return };
-            if let Err(item) = drain.push(item) {
+            if let Err(SendError(item)) = feed.push(item) {
                 quietly(|| drop(item));
                 return;
             }
@@ -128,8 +180,8 @@ impl<S> Drop for Duty<S> {
     }
 }
 
-/// The items of an iterator that runs on a thread, or of a callback: see [`stream`] and
-/// [`stream_from_callback`](crate::stream_from_callback).
+/// The items of an iterator that runs on a thread, or of a callback: see [`stream`], [`stream_with`]
+/// and [`stream_from_callback`](crate::stream_from_callback).
 ///
 /// An error is its last item: a panic; a cancellation, by the pool of threads, which dropped the
 /// job; or why no thread took it.
@@ -233,7 +285,7 @@ impl<T> ThreadStream<T> {
     ///
     /// # Errors
     ///
-    /// When its drop panicked; told once.
+    /// See [`closed`](Self::closed).
     ///
     /// # Examples
     ///
@@ -248,15 +300,15 @@ impl<T> ThreadStream<T> {
     /// # Ok::<(), thrasks_bridge::JoinError>(())
     /// ```
     pub fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), JoinError>> {
-        self.ending.poll(cx)
+        self.ending.poll(cx, self.ended)
     }
 
-    /// Completes when the iterator, or the callback, has ended and has been dropped on its thread.
-    /// It does not close the stream: [`close`](Self::close) does.
+    /// Completes when the iterator has been dropped on its thread, or what was to run there has
+    /// returned, panicked or been dropped. It does not close the stream: [`close`](Self::close) does.
     ///
     /// # Errors
     ///
-    /// When its drop panicked; told once.
+    /// When its drop panicked, or, of a stream that was closed before, anything else of it; told once.
     ///
     /// # Cancel safety
     ///

@@ -37,6 +37,7 @@ mod join_error;
 mod life;
 mod local;
 mod loop_handle;
+mod loop_id;
 #[cfg(thrasks_loom)]
 #[doc(hidden)]
 pub mod modelled;
@@ -69,6 +70,7 @@ pub use inbox::Inbox;
 pub use join_error::JoinError;
 pub use local::LocalDriver;
 pub use loop_handle::LoopHandle;
+pub use loop_id::LoopId;
 pub use pool::LoopPool;
 pub use quiet_waker::QuietWaker;
 pub use report::{PoolStats, Report};

@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc, time::Instant};
 
-use crate::{LoopStats, shared::Shared};
+use crate::{LoopId, LoopStats, shared::Shared};
 
 /// A reference to a loop, from any thread, that neither keeps it running nor stops it.
 ///
@@ -202,6 +202,15 @@ impl<J> LoopHandle<J> {
     /// ```
     pub fn is_this_thread(&self) -> bool {
         self.shared.is_this_thread()
+    }
+
+    /// What tells the loop from all others there ever were.
+    ///
+    /// # Examples
+    ///
+    /// See [`LoopId`].
+    pub fn id(&self) -> LoopId {
+        self.shared.id()
     }
 
     /// Whether both refer to the same loop.

@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    Inbox, LoopStats, QuietWaker,
+    Inbox, LoopId, LoopStats, QuietWaker,
     counters::Counters,
     crew::Crew,
     quiet::{bury, quietly},
@@ -33,6 +33,7 @@ impl<J> Clone for Seat<J> {
 /// It goes through three states: the loop runs; the loop is *over*, and nothing that is given to
 /// it will ever be done; the thread has *exited*, its hooks having run.
 pub(crate) struct Shared<J> {
+    id: LoopId,
     name: String,
     pub(crate) inbox: Inbox<J>,
     pub(crate) counters: Counters,
@@ -50,6 +51,7 @@ pub(crate) struct Shared<J> {
 impl<J> Shared<J> {
     pub(crate) fn new(name: String, waker: Waker) -> Self {
         Self {
+            id: LoopId::new(),
             name,
             inbox: Inbox::new(waker),
             counters: Counters::new(),
@@ -61,6 +63,10 @@ impl<J> Shared<J> {
             exit: Event::new(),
             thread: OnceLock::new(),
         }
+    }
+
+    pub(crate) fn id(&self) -> LoopId {
+        self.id
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -130,6 +136,7 @@ impl<J> Shared<J> {
     /// Called on the loop's thread, before its driver runs.
     pub(crate) fn enter(&self) {
         let _ = self.thread.set(std::thread::current().id());
+        self.id.enter();
     }
 
     /// Whether the thread was ever there.

@@ -2,7 +2,7 @@ use std::{fmt, io, num::NonZeroUsize, sync::Arc, thread, time::Duration};
 
 use thrasks_loop::{Join, ThreadSpec};
 
-use super::{BlockingPool, Inner};
+use super::{BlockingPool, Inner, crew::IdleHook};
 use crate::starter::Starter;
 
 /// Describes a [`BlockingPool`]; see [`BlockingPool::builder`].
@@ -26,6 +26,7 @@ pub struct BlockingPoolBuilder {
     max_threads: usize,
     keep_alive: Duration,
     starter: Starter,
+    idle_hook: Option<IdleHook>,
 }
 
 impl BlockingPoolBuilder {
@@ -35,6 +36,7 @@ impl BlockingPoolBuilder {
             max_threads: (parallelism + 4).min(32),
             keep_alive: Duration::from_secs(10),
             starter: Starter::new("thrasks-blocking"),
+            idle_hook: None,
         }
     }
 
@@ -122,6 +124,30 @@ impl BlockingPoolBuilder {
         self
     }
 
+    /// Calls `hook` on each thread without a job, every so often, until it has one or retires. A
+    /// panic of it goes no further than the process's panic hook.
+    ///
+    /// For threads that owe something to a runtime of theirs even while they do nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::{sync::mpsc, time::Duration};
+    /// use thrasks_bridge::BlockingPool;
+    ///
+    /// let (sender, receiver) = mpsc::channel();
+    /// let pool = BlockingPool::builder()
+    ///     .idle_hook(Duration::from_millis(1), move || drop(sender.send("idle")))
+    ///     .build()?;
+    /// futures_lite::future::block_on(pool.call(|| ()))?;
+    /// assert_eq!(receiver.recv(), Ok("idle"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn idle_hook(mut self, every: Duration, hook: impl Fn() + Send + Sync + 'static) -> Self {
+        self.idle_hook = Some(IdleHook { every, call: Box::new(hook) });
+        self
+    }
+
     /// Makes the pool. It has no thread yet.
     ///
     /// # Errors
@@ -142,7 +168,7 @@ impl BlockingPoolBuilder {
                 "a pool of threads needs max_threads of at least 1, got 0",
             ));
         }
-        let inner = Inner::new(self.max_threads, self.keep_alive, self.starter);
+        let inner = Inner::new(self.max_threads, self.keep_alive, self.starter, self.idle_hook);
         Ok(BlockingPool::new(Arc::new(inner)))
     }
 }
@@ -153,6 +179,6 @@ impl fmt::Debug for BlockingPoolBuilder {
             .field("max_threads", &self.max_threads)
             .field("keep_alive", &self.keep_alive)
             .field("starter", &self.starter)
-            .finish()
+            .finish_non_exhaustive()
     }
 }

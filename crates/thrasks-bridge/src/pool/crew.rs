@@ -37,10 +37,17 @@ use crate::{
 pub(crate) struct Inner {
     pub(super) cap: usize,
     pub(super) keep_alive: Duration,
+    pub(super) idle_hook: Option<IdleHook>,
     starter: Starter,
     pub(super) state: Mutex<State>,
     /// Told when a closed pool has lost its last thread.
     over: Event,
+}
+
+/// What an idle thread calls every so often.
+pub(super) struct IdleHook {
+    pub(super) every: Duration,
+    pub(super) call: Box<dyn Fn() + Send + Sync>,
 }
 
 /// Jobs, in order, with the numbers by which those who pushed them know them.
@@ -71,6 +78,7 @@ pub(super) struct State {
 
 /// Where an idle thread sleeps.
 pub(super) struct Seat {
+    pub(super) number: u64,
     pub(super) bell: Condvar,
     /// Off the stack. Only used with the state locked.
     pub(super) told: AtomicBool,
@@ -117,7 +125,12 @@ impl State {
 }
 
 impl Inner {
-    pub(super) fn new(cap: usize, keep_alive: Duration, starter: Starter) -> Self {
+    pub(super) fn new(
+        cap: usize,
+        keep_alive: Duration,
+        starter: Starter,
+        idle_hook: Option<IdleHook>,
+    ) -> Self {
         let state = Mutex::new(State {
             queue: VecDeque::new(),
             idle: Vec::new(),
@@ -133,7 +146,7 @@ impl Inner {
             joins: HashMap::new(),
             ended: Vec::new(),
         });
-        Self { cap, keep_alive, starter, state, over: Event::new() }
+        Self { cap, keep_alive, idle_hook, starter, state, over: Event::new() }
     }
 
     pub(super) fn execute(self: &Arc<Self>, job: Job) -> Result<(), Refused> {
@@ -169,8 +182,7 @@ impl Inner {
             Need::Start(number) => number,
         };
         let main = Main::new(self.clone(), number);
-        let name = format!("{}-{number}", self.starter.name);
-        let result = self.starter.start(name, Box::new(move || main.run()));
+        let result = self.starter.start(self.name(number), Box::new(move || main.run()));
         let mut state = lock(&self.state);
         state.starting -= 1;
         let error = match result {
@@ -187,6 +199,20 @@ impl Inner {
         let orphans = state.orphans();
         self.tell_if_over(state);
         if orphans.is_empty() { Ok(()) } else { Err((error, orphans)) }
+    }
+
+    fn name(&self, number: u64) -> String {
+        format!("{}-{number}", self.starter.name)
+    }
+
+    pub(super) fn running_threads(&self) -> Vec<String> {
+        let mut numbers: Vec<u64> = {
+            let state = lock(&self.state);
+            let idle = |number: &u64| state.idle.iter().any(|seat| seat.number == *number);
+            state.joins.keys().copied().filter(|number| !idle(number)).collect()
+        };
+        numbers.sort_unstable();
+        numbers.into_iter().map(|number| self.name(number)).collect()
     }
 
     /// A thread has ended, or will never be.

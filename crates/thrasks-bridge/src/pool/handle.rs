@@ -114,6 +114,27 @@ impl BlockingPool {
         self.handle.0.stats()
     }
 
+    /// The names of the threads that are in a job, waiting or not, or on their way to one: for a
+    /// report on what keeps a pool from its end.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use thrasks_bridge::BlockingPool;
+    ///
+    /// let pool = BlockingPool::builder().name("files").build()?;
+    /// let (sender, receiver) = mpsc::channel::<()>();
+    /// let running = pool.call(move || receiver.recv());
+    /// assert_eq!(pool.running_threads(), ["files-0"]);
+    /// drop(sender);
+    /// # drop(running);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn running_threads(&self) -> Vec<String> {
+        self.handle.0.running_threads()
+    }
+
     /// Takes no more jobs. Those that are queued or running go on to their end; idle threads end
     /// at once.
     ///

@@ -7,7 +7,7 @@ use std::{
 use super::crew::{Inner, Seat, State};
 use crate::{
     Job,
-    quiet::discard,
+    quiet::{discard, quietly},
     sync::{AtomicBool, Condvar, MutexGuard, Ordering, lock, wait},
     waiting::{enter, leave, take_panic},
 };
@@ -31,7 +31,7 @@ impl Main {
     pub(super) fn run(mut self) {
         let Some(inner) = self.inner.take() else { return };
         enter(inner.clone());
-        let state = work(&inner);
+        let state = work(&inner, self.number);
         leave();
         // Under the same lock that found no need of this thread: nobody may count on it any more.
         inner.lose(state, self.number);
@@ -47,8 +47,8 @@ impl Drop for Main {
 }
 
 /// Runs jobs until there is no more need of this thread.
-fn work(inner: &Inner) -> MutexGuard<'_, State> {
-    let seat = Arc::new(Seat { bell: Condvar::new(), told: AtomicBool::new(false) });
+fn work(inner: &Inner, number: u64) -> MutexGuard<'_, State> {
+    let seat = Arc::new(Seat { number, bell: Condvar::new(), told: AtomicBool::new(false) });
     let mut state = lock(&inner.state);
     loop {
         if state.busy() > inner.cap {
@@ -96,17 +96,36 @@ fn idle<'a>(
 ) -> (MutexGuard<'a, State>, bool) {
     seat.told.store(false, Ordering::Relaxed);
     state.idle.push(seat.clone());
+    let hook = inner.idle_hook.as_ref();
     // For ever, if the clock does not reach so far.
-    let deadline = Instant::now().checked_add(inner.keep_alive);
+    let retirement = Instant::now().checked_add(inner.keep_alive);
+    let mut call = hook.and_then(|hook| Instant::now().checked_add(hook.every));
     loop {
+        let deadline = match (retirement, call) {
+            (Some(retirement), Some(call)) => Some(retirement.min(call)),
+            (retirement, call) => retirement.or(call),
+        };
         let late;
         (state, late) = wait(&seat.bell, state, deadline);
         if seat.told.load(Ordering::Relaxed) {
             return (state, true);
         }
-        if late {
+        if !late {
+            continue;
+        }
+        if deadline == retirement {
             state.idle.retain(|other| !Arc::ptr_eq(other, seat));
             return (state, false);
+        }
+        if let Some(hook) = hook {
+            // Who takes this thread off the stack meanwhile has told it so when it looks next.
+            drop(state);
+            quietly(&hook.call);
+            state = lock(&inner.state);
+            call = Instant::now().checked_add(hook.every);
+            if seat.told.load(Ordering::Relaxed) {
+                return (state, true);
+            }
         }
     }
 }
