@@ -39,6 +39,10 @@ impl Ending {
         state.waiter.take()
     }
 
+    pub(crate) fn is_over(&self) -> bool {
+        lock(&self.0).over
+    }
+
     /// The error that it ended with, once.
     pub(crate) fn take_error(&self) -> Option<JoinError> {
         lock(&self.0).error.take()

@@ -321,6 +321,23 @@ impl<T> ThreadStream<T> {
         poll_fn(|cx| self.poll_closed(cx)).await
     }
 
+    /// Whether [`closed`](Self::closed) would complete at once. Whoever waits in it goes on waiting.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use futures_lite::future::block_on;
+    /// use thrasks_bridge::OwnThread;
+    ///
+    /// let mut numbers = OwnThread::new().stream(8, || 0..3);
+    /// block_on(numbers.closed())?;
+    /// assert!(numbers.is_closed());
+    /// # Ok::<(), thrasks_bridge::JoinError>(())
+    /// ```
+    pub fn is_closed(&self) -> bool {
+        self.ending.is_over()
+    }
+
     /// How many items were made and not refused by a close so far.
     ///
     /// # Examples

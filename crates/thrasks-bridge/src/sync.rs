@@ -2,7 +2,7 @@
 //! `tests/loom.rs`.
 
 pub(crate) use imp::{
-    AtomicBool, AtomicUsize, Condvar, Event, Listener, Mutex, MutexGuard, thread_local,
+    AtomicBool, AtomicUsize, Condvar, Event, Listener, Mutex, MutexGuard, per_thread,
 };
 use std::sync::PoisonError;
 pub(crate) use std::sync::atomic::Ordering;
@@ -34,23 +34,33 @@ pub(crate) fn wait<'a, T>(
 #[cfg(not(thrasks_loom))]
 mod imp {
     pub(crate) use event_listener::{Event, Listener};
-    pub(crate) use std::{
-        sync::{
-            Condvar, Mutex, MutexGuard,
-            atomic::{AtomicBool, AtomicUsize},
-        },
-        thread_local,
+    pub(crate) use std::sync::{
+        Condvar, Mutex, MutexGuard,
+        atomic::{AtomicBool, AtomicUsize},
     };
+
+    /// `thread_local!` with an initial value that is a constant.
+    macro_rules! per_thread {
+        ($name:ident: $type:ty = $value:expr) => {
+            std::thread_local! { static $name: $type = const { $value }; }
+        };
+    }
+    pub(crate) use per_thread;
 }
 
 #[cfg(thrasks_loom)]
 mod imp {
-    pub(crate) use loom::{
-        sync::{
-            Condvar, Mutex, MutexGuard,
-            atomic::{AtomicBool, AtomicUsize},
-        },
-        thread_local,
+    pub(crate) use loom::sync::{
+        Condvar, Mutex, MutexGuard,
+        atomic::{AtomicBool, AtomicUsize},
     };
     pub(crate) use thrasks_loop::modelled::{Event, Listener};
+
+    /// loom's knows no constants.
+    macro_rules! per_thread {
+        ($name:ident: $type:ty = $value:expr) => {
+            loom::thread_local! { static $name: $type = $value; }
+        };
+    }
+    pub(crate) use per_thread;
 }

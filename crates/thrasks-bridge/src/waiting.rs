@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, sync::Arc};
 
-use crate::{pool::Inner, sync::thread_local};
+use crate::{pool::Inner, sync::per_thread};
 
 struct Here {
     pool: Arc<Inner>,
@@ -12,9 +12,7 @@ struct Here {
     panicked: bool,
 }
 
-thread_local! {
-    static HERE: RefCell<Option<Here>> = const { RefCell::new(None) };
-}
+per_thread!(HERE: RefCell<Option<Here>> = RefCell::new(None));
 
 /// Looks at what this thread is, if it is a pool's and not being torn down.
 fn here<R>(look: impl FnOnce(&mut Here) -> R) -> Option<R> {

@@ -335,6 +335,22 @@ impl<S, E, Y, R> Generator<S, E, Y, R> {
         self.exchange.poll_over(cx)
     }
 
+    /// Whether [`closed`](Self::closed) would complete at once. Whoever waits in it goes on waiting.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_bridge::{OwnThread, Yielder, generator};
+    ///
+    /// let mut unused = generator(OwnThread::new(), |_: &mut Yielder<u8, (), u8>| ());
+    /// assert!(!unused.is_closed());
+    /// unused.close();
+    /// assert!(unused.is_closed());
+    /// ```
+    pub fn is_closed(&self) -> bool {
+        matches!(self.life, Life::Ended { begun: false }) || self.exchange.is_over()
+    }
+
     /// Completes when the code has ended and all of it has been dropped. It does not close the
     /// generator: [`close`](Self::close) does.
     ///

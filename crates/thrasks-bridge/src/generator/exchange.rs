@@ -143,6 +143,10 @@ impl<S, E, Y, R> Exchange<S, E, Y, R> {
         Poll::Pending
     }
 
+    pub(super) fn is_over(&self) -> bool {
+        lock(&self.state).over
+    }
+
     /// The consumer waits for the end.
     pub(super) fn poll_over(&self, cx: &mut Context<'_>) -> Poll<Result<(), JoinError>> {
         let mut state = lock(&self.state);
