@@ -118,3 +118,37 @@ fn many_generators_wait_on_a_pool_for_two() {
     pool.close();
     assert!(pool.wait_closed(None));
 }
+
+#[test]
+fn a_consumer_that_was_given_up_and_is_there_all_the_same_hears_of_it() {
+    let mut watched = generator(OwnThread::new(), |yielder: &mut Yielder<(), (), u8>| {
+        yielder.watch(std::time::Duration::from_millis(1), || false);
+        assert_eq!(yielder.put(1), Err(Interrupt::Closed));
+        assert_eq!(yielder.put(1), Err(Interrupt::Closed));
+    });
+    watched.start_send(()).unwrap();
+    block_on(watched.closed()).unwrap();
+    assert!(block_on(watched.step()).unwrap_err().is_cancelled());
+    assert_eq!(watched.start_send(()), Err(StartError::Ended(())));
+}
+
+#[test]
+fn a_watch_lets_the_steps_pass_as_long_as_it_says_yes() {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let mut watched = generator(OwnThread::new(), move |yielder: &mut Yielder<u8, (), u8>| {
+        yielder.watch(std::time::Duration::from_millis(1), move || {
+            let _ = sender.send(());
+            true
+        });
+        let mut sent = yielder.first();
+        while let Ok(value) = sent {
+            sent = yielder.put(value);
+        }
+    });
+    for value in 0..3 {
+        assert_eq!(block_on(watched.send(value)).unwrap(), Step::Yielded(value));
+        // It waits for the next one, and looks, with no lock held.
+        receiver.recv().unwrap();
+        receiver.recv().unwrap();
+    }
+}

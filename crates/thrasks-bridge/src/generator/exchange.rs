@@ -1,4 +1,7 @@
-use std::task::{Context, Poll, Waker};
+use std::{
+    task::{Context, Poll, Waker},
+    time::{Duration, Instant},
+};
 
 use thrasks_loop::JoinError;
 
@@ -64,22 +67,39 @@ impl<S, E, Y, R> Exchange<S, E, Y, R> {
     }
 
     /// The thread waits for what begins its next step.
-    pub(super) fn listen(&self) -> Result<S, Interrupt<E>> {
-        let heard = self.look().unwrap_or_else(|| {
-            while_waiting(|| {
-                let mut state = lock(&self.state);
-                loop {
-                    if let Some(heard) = heard(&mut state) {
-                        return heard;
-                    }
-                    (state, _) = wait(&self.bell, state, None);
-                }
-            })
-        });
+    pub(super) fn listen(&self, watch: Option<&mut Watch>) -> Result<S, Interrupt<E>> {
+        let heard = self.look().unwrap_or_else(|| while_waiting(|| self.wait(watch)));
         match heard {
             Some(Ok(sent)) => Ok(sent),
             Some(Err(thrown)) => Err(Interrupt::Thrown(thrown)),
             None => Err(Interrupt::Closed),
+        }
+    }
+
+    /// A message, or that there will be none.
+    fn wait(&self, mut watch: Option<&mut Watch>) -> Option<Message<S, E>> {
+        let next = |watch: &Option<&mut Watch>| {
+            watch.as_ref().and_then(|watch| Instant::now().checked_add(watch.every))
+        };
+        let mut deadline = next(&watch);
+        let mut state = lock(&self.state);
+        loop {
+            if let Some(heard) = heard(&mut state) {
+                return heard;
+            }
+            let late;
+            (state, late) = wait(&self.bell, state, deadline);
+            if !late {
+                continue;
+            }
+            if let Some(watch) = &mut watch {
+                drop(state);
+                if !(watch.still)() {
+                    self.close();
+                }
+                state = lock(&self.state);
+            }
+            deadline = next(&watch);
         }
     }
 
@@ -137,6 +157,10 @@ impl<S, E, Y, R> Exchange<S, E, Y, R> {
         if let Some(answer) = state.answer.take() {
             return Poll::Ready(answer);
         }
+        if state.over {
+            // Its thread gave the consumer up, which is there all the same.
+            return Poll::Ready(Err(JoinError::cancelled()));
+        }
         let old = state.waiter.replace(cx.waker().clone());
         drop(state);
         drop(old);
@@ -171,6 +195,13 @@ impl<S, E, Y, R> Exchange<S, E, Y, R> {
         quietly(|| drop(message));
         quietly(|| drop(answer));
     }
+}
+
+/// What the thread looks after while it waits.
+pub(super) struct Watch {
+    pub(super) every: Duration,
+    /// Whether there is still somebody to wait for.
+    pub(super) still: Box<dyn FnMut() -> bool>,
 }
 
 /// A message, or that there will be none (`Some(None)`).

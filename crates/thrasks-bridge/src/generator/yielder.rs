@@ -1,6 +1,9 @@
-use std::fmt;
+use std::{fmt, sync::Arc, time::Duration};
 
-use super::{Interrupt, Step, exchange::Exchange};
+use super::{
+    Interrupt, Step,
+    exchange::{Exchange, Watch},
+};
 
 /// What a generator's code yields with: see [`generator`](crate::generator()).
 ///
@@ -11,18 +14,19 @@ pub struct Yielder<S, E, Y> {
     exchange: Box<dyn Side<S, E, Y> + Send>,
     /// It has been told what began its first step.
     begun: bool,
+    watch: Option<Watch>,
 }
 
 /// An [`Exchange`], the type that the code returns hidden.
 pub(super) trait Side<S, E, Y> {
-    fn listen(&self) -> Result<S, Interrupt<E>>;
+    fn listen(&self, watch: Option<&mut Watch>) -> Result<S, Interrupt<E>>;
     /// Gives the value back when nobody wants it.
     fn put(&self, value: Y) -> Result<(), Y>;
 }
 
-impl<S, E, Y, R> Side<S, E, Y> for std::sync::Arc<Exchange<S, E, Y, R>> {
-    fn listen(&self) -> Result<S, Interrupt<E>> {
-        (**self).listen()
+impl<S, E, Y, R> Side<S, E, Y> for Arc<Exchange<S, E, Y, R>> {
+    fn listen(&self, watch: Option<&mut Watch>) -> Result<S, Interrupt<E>> {
+        (**self).listen(watch)
     }
 
     fn put(&self, value: Y) -> Result<(), Y> {
@@ -35,7 +39,29 @@ impl<S, E, Y, R> Side<S, E, Y> for std::sync::Arc<Exchange<S, E, Y, R>> {
 
 impl<S, E, Y> Yielder<S, E, Y> {
     pub(super) fn new(exchange: Box<dyn Side<S, E, Y> + Send>) -> Self {
-        Self { exchange, begun: false }
+        Self { exchange, begun: false, watch: None }
+    }
+
+    /// Has `still` called every so often while the thread waits. When it says no, the generator is
+    /// closed: for a consumer that can vanish without a word.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use futures_lite::future::block_on;
+    /// use thrasks_bridge::{Interrupt, OwnThread, Step, Yielder, generator};
+    ///
+    /// let mut watched = generator(OwnThread::new(), |yielder: &mut Yielder<(), (), u8>| {
+    ///     yielder.watch(Duration::from_millis(1), || false);
+    ///     assert_eq!(yielder.put(1), Err(Interrupt::Closed));
+    /// });
+    /// watched.start_send(()).unwrap();
+    /// block_on(watched.closed())?;
+    /// # Ok::<(), thrasks_bridge::JoinError>(())
+    /// ```
+    pub fn watch(&mut self, every: Duration, still: impl FnMut() -> bool + 'static) {
+        self.watch = Some(Watch { every, still: Box::new(still) });
     }
 
     /// What the first step was begun with.
@@ -57,7 +83,7 @@ impl<S, E, Y> Yielder<S, E, Y> {
             !std::mem::replace(&mut self.begun, true),
             "Yielder::first is for the first step: what begins the others is what `put` returns"
         );
-        self.exchange.listen()
+        self.exchange.listen(self.watch.as_mut())
     }
 
     /// Yields a value, and waits for what begins the next step, in a
@@ -79,7 +105,7 @@ impl<S, E, Y> Yielder<S, E, Y> {
             drop(self.first()?);
         }
         match self.exchange.put(value) {
-            Ok(()) => self.exchange.listen(),
+            Ok(()) => self.exchange.listen(self.watch.as_mut()),
             Err(_value) => Err(Interrupt::Closed),
         }
     }

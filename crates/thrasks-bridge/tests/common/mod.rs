@@ -105,3 +105,13 @@ impl Wake for CountWaker {
 pub fn thread_name() -> String {
     std::thread::current().name().unwrap_or_default().to_owned()
 }
+
+/// Waits for what another thread is about to do, and tells nobody of.
+#[track_caller]
+pub fn until(mut done: impl FnMut() -> bool) {
+    let deadline = std::time::Instant::now() + LONG;
+    while !done() {
+        assert!(std::time::Instant::now() < deadline, "it never came to that");
+        std::thread::yield_now();
+    }
+}
