@@ -21,6 +21,16 @@
 //! })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! | you have | and want | use |
+//! | --- | --- | --- |
+//! | a closure that blocks | its result | [`call()`] |
+//! | an iterator that blocks | its items | [`stream()`], or [`stream_with`] for a loop of your own |
+//! | threads | to send to async code | [`channel()`] |
+//! | code that yields and is answered | a step at a time | [`generator()`] |
+//! | something that calls back | what it is called with | [`stream_from_callback`], [`once_from_callback`] |
+//! | a thread, and a loop of `thrasks-loop` | the result of a future there | [`block_on_loop`] |
+//! | a job that blocks in a way of its own | its place in the pool for others | [`while_waiting`] |
 #![forbid(unsafe_code)]
 
 mod block_on;
@@ -53,3 +63,8 @@ pub use stream::{ThreadStream, stream, stream_with};
 pub use thrasks_loop::{Join, JoinError, ThreadSpec};
 pub use waiting::while_waiting;
 pub use waits::{WaitGuard, Waits, WouldDeadlock};
+
+/// Runs the README's code as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -4,8 +4,8 @@
 use std::cell::Cell;
 
 use thrasks_bridge::{
-    BlockOnError, BlockingPool, BlockingPoolBuilder, Call, Generator, Once, OwnThread, Receiver,
-    Refused, Resolver, Sender, ThreadStream, Waits,
+    BlockOnError, BlockingPool, BlockingPoolBuilder, Call, Feed, Generator, Once, OwnThread,
+    Receiver, Refused, Resolver, Sender, ThreadStream, Waits, Yielder,
 };
 
 fn send<T: Send>() {}
@@ -30,6 +30,8 @@ fn what_carries_values_wants_them_to_be_send_and_no_more() {
     send_sync::<Resolver<Cell<u8>>>();
     send::<Receiver<Cell<u8>>>();
     send::<ThreadStream<Cell<u8>>>();
+    send::<Feed<Cell<u8>>>();
+    send::<Yielder<Cell<u8>, Cell<u8>, Cell<u8>>>();
     send::<Generator<Cell<u8>, Cell<u8>, Cell<u8>, Cell<u8>>>();
 }
 

@@ -25,11 +25,16 @@
 //! | --- | --- | --- |
 //! | the results of many, in order | [`gather()`], [`try_gather`], [`gather_settled`] | [`mod@gather`] |
 //! | tasks that end before you go on | [`TaskGroup`] | [`group`] |
+//! | blocking code on threads, awaited or streamed | [`BlockingPool`], [`bridge::call`], [`bridge::stream`] | [`bridge`] |
 //! | one task, on any loop or a certain one | [`LoopPool`], [`LoopThread`] | [`loops`], `loop` |
 //! | to choose who runs what | [`RoundRobin`], [`LeastLoaded`], [`Placement`] | [`sched`] |
 //! | timers and I/O of async-io in the loops | nothing more | `io` |
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "bridge")]
+pub use thrasks_bridge::{
+    self as bridge, BlockingPool, OwnThread, ThreadStream, block_on_loop, while_waiting,
+};
 #[cfg(feature = "gather")]
 pub use thrasks_gather::{self as gather, Failure, Panic, gather, gather_settled, try_gather};
 #[cfg(feature = "group")]

@@ -201,7 +201,7 @@ impl<S, E, Y, R> Exchange<S, E, Y, R> {
 pub(super) struct Watch {
     pub(super) every: Duration,
     /// Whether there is still somebody to wait for.
-    pub(super) still: Box<dyn FnMut() -> bool>,
+    pub(super) still: Box<dyn FnMut() -> bool + Send>,
 }
 
 /// A message, or that there will be none (`Some(None)`).

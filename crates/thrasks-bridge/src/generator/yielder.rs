@@ -60,7 +60,7 @@ impl<S, E, Y> Yielder<S, E, Y> {
     /// block_on(watched.closed())?;
     /// # Ok::<(), thrasks_bridge::JoinError>(())
     /// ```
-    pub fn watch(&mut self, every: Duration, still: impl FnMut() -> bool + 'static) {
+    pub fn watch(&mut self, every: Duration, still: impl FnMut() -> bool + Send + 'static) {
         self.watch = Some(Watch { every, still: Box::new(still) });
     }
 
