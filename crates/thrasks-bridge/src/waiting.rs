@@ -2,11 +2,11 @@
 
 use std::{cell::RefCell, sync::Arc};
 
-use crate::{pool::Inner, sync::per_thread};
+use crate::{pool::Inner, quiet::quietly, sync::per_thread};
 
 struct Here {
     pool: Arc<Inner>,
-    /// The job is in `while_waiting` already.
+    /// The job is in `while_waiting` already, or there is none.
     waiting: bool,
     /// The job, one of this crate's, has caught a panic.
     panicked: bool,
@@ -32,6 +32,13 @@ pub(crate) fn leave() {
 /// Whether this thread is that pool's.
 pub(crate) fn is_thread_of(pool: &Arc<Inner>) -> bool {
     here(|here| Arc::ptr_eq(&here.pool, pool)).unwrap_or(false)
+}
+
+/// Calls `f` on a thread that has no job: a wait in it is none of a job's.
+pub(crate) fn without_job(f: impl FnOnce()) {
+    here(|here| here.waiting = true);
+    quietly(f);
+    here(|here| here.waiting = false);
 }
 
 /// Notes a panic that was caught in the job.

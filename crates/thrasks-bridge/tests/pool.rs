@@ -393,6 +393,30 @@ fn the_idle_hook_is_called_on_idle_threads_again_and_again() {
     end(&pool);
 }
 
+/// A thread without a job has none that could wait.
+#[test]
+fn an_idle_hook_may_block() {
+    let (sender, called) = mpsc::channel();
+    let (go_on, going) = mpsc::channel::<()>();
+    let going = Mutex::new(going);
+    let pool = BlockingPool::builder()
+        .max_threads(1)
+        .idle_hook(Duration::from_millis(1), move || {
+            let _ = sender.send(());
+            let _ = while_waiting(|| going.lock().unwrap().recv());
+        })
+        .build()
+        .unwrap();
+    block_on(pool.call(|| ())).unwrap();
+    called.recv_timeout(LONG).unwrap();
+    let stats = pool.stats();
+    assert_eq!((stats.threads, stats.idle, stats.waiting, stats.running), (1, 1, 0, 0));
+    let call = pool.call(thread_name);
+    drop(go_on);
+    assert_eq!(block_on(call).unwrap(), "thrasks-blocking-0");
+    end(&pool);
+}
+
 /// The hook comes often, and the thread retires in time all the same.
 #[test]
 fn an_idle_hook_keeps_no_thread_from_its_retirement() {

@@ -127,7 +127,8 @@ impl BlockingPoolBuilder {
     /// Calls `hook` on each thread without a job, every so often, until it has one or retires. A
     /// panic of it goes no further than the process's panic hook.
     ///
-    /// For threads that owe something to a runtime of theirs even while they do nothing.
+    /// For threads that owe something to a runtime of theirs even while they do nothing. It had
+    /// better be quick: a job for the thread waits until it has returned.
     ///
     /// # Examples
     ///

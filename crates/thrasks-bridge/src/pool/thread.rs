@@ -7,9 +7,9 @@ use std::{
 use super::crew::{Inner, Seat, State};
 use crate::{
     Job,
-    quiet::{discard, quietly},
+    quiet::discard,
     sync::{AtomicBool, Condvar, MutexGuard, Ordering, lock, wait},
-    waiting::{enter, leave, take_panic},
+    waiting::{enter, leave, take_panic, without_job},
 };
 
 /// What a thread of the pool runs.
@@ -120,7 +120,7 @@ fn idle<'a>(
         if let Some(hook) = hook {
             // Who takes this thread off the stack meanwhile has told it so when it looks next.
             drop(state);
-            quietly(&hook.call);
+            without_job(&hook.call);
             state = lock(&inner.state);
             call = Instant::now().checked_add(hook.every);
             if seat.told.load(Ordering::Relaxed) {
