@@ -41,6 +41,7 @@ const ONE: usize = 2;
 ///   sender released with the flag, `wake_at` found as the sender left it, or a later one. The
 ///   receiver wakes everybody when the count has reached it, and takes the lock to lower the flag,
 ///   so nobody is between its look and its sleep then.
+///   (An earlier mark than the sender's own would only wake it too soon.)
 /// - A later `wake_at` is another sender's, which blocked after. It is at most the count of all
 ///   items that were sent by then, so the receiver reaches it. If the count had reached it when the
 ///   receiver read it, everybody is woken, as said. If not, the receiver has more to give out, with

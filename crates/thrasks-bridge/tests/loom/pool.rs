@@ -1,5 +1,7 @@
+use std::task::Wake as _;
+
 use loom::{sync::Arc, thread};
-use thrasks_bridge::{BlockingPool, channel};
+use thrasks_bridge::{BlockingPool, channel, while_waiting};
 use thrasks_loop::models::Bell;
 
 use super::{model, pool};
@@ -49,6 +51,21 @@ fn a_job_that_waits_for_another_one_does_not_keep_it_from_its_turn() {
             closes.await.unwrap();
         });
         end(&pool);
+    });
+}
+
+/// The first job's second wait needs a stand-in, when that of its first wait is about to leave.
+#[test]
+fn a_surplus_thread_that_leaves_is_not_counted_on() {
+    model(3, || {
+        let pool = pool(1);
+        let bells = [Bell::new(), Bell::new()];
+        let [one, two] = bells.clone();
+        pool.call(move || bells.iter().for_each(|bell| while_waiting(|| bell.sleep()))).detach();
+        pool.call(move || one.wake()).detach();
+        pool.call(move || two.wake()).detach();
+        end(&pool);
+        assert_eq!(pool.stats().completed, 3);
     });
 }
 
