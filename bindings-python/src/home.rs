@@ -91,6 +91,11 @@ impl Home {
         self.waker.event_loop.bind(py)
     }
 
+    /// Whether the loop is closed.
+    pub(crate) fn is_closed(&self, py: Python<'_>) -> bool {
+        self.waker.is_closed(py)
+    }
+
     /// Whether the calling thread runs this loop now.
     pub(crate) fn is_here(&self, py: Python<'_>) -> bool {
         imports::get_running_loop(py)
@@ -141,6 +146,11 @@ impl HomeWaker {
         let home = self.home.get().cloned().unwrap_or_default();
         HomeDrain { home, called: AtomicBool::new(false) }
     }
+
+    fn is_closed(&self, py: Python<'_>) -> bool {
+        let closed = self.event_loop.call_method0(py, intern!(py, "is_closed"));
+        closed.is_ok_and(|closed| closed.is_truthy(py).unwrap_or(true))
+    }
 }
 
 impl Wake for HomeWaker {
@@ -155,11 +165,7 @@ impl Wake for HomeWaker {
             // A loop that is closed at this very moment may take the callback after it has dropped
             // all that it had: then it is closed by now, and will not call it.
             let rung = event_loop.call_method1(ring, (self.drain(),)).is_ok();
-            let is_closed = || {
-                let closed = event_loop.call_method0(intern!(py, "is_closed"));
-                closed.is_ok_and(|closed| closed.is_truthy().unwrap_or(true))
-            };
-            if !rung || is_closed() {
+            if !rung || self.is_closed(py) {
                 // "Event loop is closed". Whoever sends looks at this flag after each push.
                 self.closed.store(true, Ordering::Release);
             }

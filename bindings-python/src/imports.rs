@@ -49,6 +49,16 @@ imported! {
     scheduling_mode: "thrasks._modes", "SchedulingMode";
     /// Starts a Python thread.
     start_thread: "thrasks._workers", "start_thread";
+    /// Runs a little Python code.
+    breathe: "thrasks._workers", "breathe";
+    /// The future of a call on a thread.
+    call_type: "thrasks._threaded", "ThreadedCall";
+    /// The loop that a thread works for, as a context variable.
+    caller_loop: "thrasks._waiting", "caller_loop";
+    /// Awaits what a function returns.
+    awaited: "thrasks._waiting", "awaited";
+    /// What is raised where a channel is closed.
+    channel_closed: "thrasks._channels", "ChannelClosed";
 }
 
 /// Notes that a future or task of asyncio is awaited by another, or no more: the edges of call

@@ -3,6 +3,7 @@
 //! It owns no scheduling, counting, queueing or ordering: that is the crates'. Here are a driver (an
 //! asyncio loop on a Python thread), a job (a coroutine and the way of its outcome), and glue.
 
+mod bridge;
 mod gate;
 mod gather;
 mod group;
@@ -31,6 +32,10 @@ use pyo3::prelude::*;
 mod _thrasks {
     #[pymodule_export]
     use crate::{
+        bridge::{
+            CallRef, ChannelBase, GeneratorBase, Separate, StreamBase, start_call, start_once,
+            stop_blocking, wait_on_loop,
+        },
         gather::GatherJobs,
         group::GroupBase,
         handle::JobRef,

@@ -14,6 +14,7 @@ use pyo3::prelude::*;
 use thrasks_loop::{Builder, LoopCache, LoopHandle, LoopThread};
 
 use crate::{
+    bridge::Blocking,
     imports,
     orders::Order,
     sync::lock,
@@ -30,6 +31,7 @@ pub(crate) type Kind = usize;
 struct Process {
     cache: LoopCache<Kind, Order>,
     workers: Mutex<Vec<Weak<Worker>>>,
+    blocking: Blocking,
     forked: OnceLock<Box<Process>>,
 }
 
@@ -48,6 +50,11 @@ fn process() -> &'static Process {
 /// The loops that wait for their next lease.
 pub(crate) fn cache() -> &'static LoopCache<Kind, Order> {
     &process().cache
+}
+
+/// The threads for blocking code.
+pub(crate) fn blocking() -> &'static Blocking {
+    &process().blocking
 }
 
 /// So many loop threads, warm ones first.
@@ -76,7 +83,7 @@ fn start(py: Python<'_>, loop_factory: Option<&Bound<'_, PyAny>>) -> PyResult<Lo
         .name(name)
         .spawn_hook(move |spec| {
             Python::attach(|py| {
-                let main = ThreadMain { main: Mutex::new(Some(spec.main)) };
+                let main = ThreadMain::new(spec.main);
                 let thread = start.call1(py, (main, &spec.name)).map_err(io::Error::other)?;
                 Ok(Box::new(move || {
                     Python::attach(|py| {
@@ -106,18 +113,25 @@ pub(crate) fn worker_of(handle: &LoopHandle<Order>) -> Option<Arc<Worker>> {
         .find(|worker| worker.handle().is_same(handle))
 }
 
-/// What a Python thread runs: a loop thread's `main`, once.
+/// What a Python thread runs: its `main`, once.
 #[pyclass(frozen, module = "thrasks._thrasks", name = "_ThreadMain")]
-struct ThreadMain {
+pub(crate) struct ThreadMain {
     main: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+}
+
+impl ThreadMain {
+    pub(crate) fn new(main: Box<dyn FnOnce() + Send>) -> Self {
+        Self { main: Mutex::new(Some(main)) }
+    }
 }
 
 #[pymethods]
 impl ThreadMain {
-    fn __call__(&self) {
+    fn __call__(&self, py: Python<'_>) {
         let main = lock(&self.main).take();
         if let Some(main) = main {
-            main();
+            // It attaches where it needs Python, and mostly it waits.
+            py.detach(main);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A loop thread that runs an asyncio loop: the driver, and the callback that takes work.
 
 use std::{
+    cell::RefCell,
     collections::HashMap,
     sync::{
         Arc, Mutex, OnceLock,
@@ -20,6 +21,7 @@ use pyo3::{
 use thrasks_loop::{Driver, LoopHandle, Next, Work};
 
 use crate::{
+    home::Home,
     imports,
     job::{Job, Spec},
     orders::Order,
@@ -42,6 +44,25 @@ const PACE: f64 = 0.001;
 pub(crate) struct AsyncioDriver {
     pub(crate) worker: Arc<Worker>,
     pub(crate) loop_factory: Option<Py<PyAny>>,
+}
+
+thread_local! {
+    /// The worker whose thread this is.
+    static HERE: RefCell<Option<Arc<Worker>>> = const { RefCell::new(None) };
+    /// The job whose first step runs here.
+    static STARTING: RefCell<Option<Arc<Job>>> = const { RefCell::new(None) };
+}
+
+/// Who has sent the job whose code asks, if that runs on a worker.
+pub(crate) fn caller_here(py: Python<'_>) -> PyResult<Option<Arc<Home>>> {
+    let Some(worker) = HERE.with_borrow(Option::clone) else { return Ok(None) };
+    if let Some(job) = STARTING.with_borrow(Option::clone) {
+        return Ok(Some(job.home().clone()));
+    }
+    let task = imports::current_task(py)?.call0()?;
+    let suspended: Vec<_> = lock(&worker.suspended).values().cloned().collect();
+    let current = suspended.iter().find(|job| job.task(py).is_some_and(|own| own.is(&task)));
+    Ok(current.map(|job| job.home().clone()))
 }
 
 /// What a worker's thread, its jobs and those who wake it share.
@@ -121,6 +142,7 @@ impl Driver for AsyncioDriver {
     fn run(self, work: Work<Order>) {
         let Self { worker, loop_factory } = self;
         *lock(&worker.work) = Some(work);
+        HERE.set(Some(worker.clone()));
         Python::attach(|py| {
             let ran = Py::new(py, LoopSide { worker: worker.clone() })
                 .and_then(|side| imports::run_worker(py)?.call1((side, loop_factory)));
@@ -133,6 +155,7 @@ impl Driver for AsyncioDriver {
             let side = lock(&worker.side).take();
             drop((bell, side));
         });
+        HERE.set(None);
         // Dropped here, on the thread; the worker itself lives on in whoever still knows it.
         let work = lock(&worker.work).take();
         drop(work);
@@ -324,7 +347,10 @@ impl LoopSide {
         loop {
             let suspended = match worker.next() {
                 Next::Job(Order::Start(sent)) | Next::Posted(Order::Start(sent)) => {
-                    let ended = sent.into_job().start(py, worker);
+                    let job = sent.into_job();
+                    STARTING.set(Some(job.clone()));
+                    let ended = job.start(py, worker);
+                    STARTING.set(None);
                     // A worker that shares a queue takes the next job only when it can run it at
                     // once: a task that has just suspended may be ready to go on, and goes first.
                     !ended && worker.is_pulling()

@@ -8,6 +8,12 @@ on as many threads as you like. `LoopPool` is a set of such threads to be shared
 from __future__ import annotations
 
 __all__ = [
+    "BoundThreaded",
+    "BoundThreadedIterable",
+    "CallbackThreadedAsyncIterator",
+    "ChannelClosed",
+    "ChannelTimeout",
+    "FromThreadChannel",
     "GatheringFuture",
     "LoopPool",
     "LoopStats",
@@ -15,21 +21,67 @@ __all__ = [
     "Scheduler",
     "SchedulingMode",
     "TaskInfo",
+    "Threaded",
+    "ThreadedAsyncGenerator",
+    "ThreadedAsyncIterator",
+    "ThreadedBase",
+    "ThreadedCall",
+    "ThreadedIterable",
+    "ThreadedIterableBase",
+    "ThreadedIterableSeparate",
+    "ThreadedSeparate",
     "ThreadedTask",
     "ThreadedTaskGroup",
     "__version__",
     "all_tasks",
+    "call",
+    "generate",
+    "iterate",
+    "iterate_callback",
+    "single_callback",
+    "sync_await",
+    "sync_wait_coroutine",
+    "threaded",
     "threaded_gather",
+    "threaded_iterable",
+    "threaded_iterable_separate",
+    "threaded_separate",
+    "wait_coroutine",
 ]
 
 from importlib.metadata import version as _version
 
 from . import _workers as _workers
+from ._channels import ChannelClosed, ChannelTimeout, FromThreadChannel
 from ._gather import GatheringFuture, threaded_gather
 from ._groups import ThreadedTaskGroup
 from ._handles import ThreadedTask
+from ._iterables import (
+    BoundThreadedIterable,
+    ThreadedIterable,
+    ThreadedIterableBase,
+    ThreadedIterableSeparate,
+    threaded_iterable,
+    threaded_iterable_separate,
+)
 from ._listing import TaskInfo, all_tasks
 from ._modes import Scheduler, SchedulingMode
 from ._pools import LoopPool, LoopStats, PoolStats
+from ._streams import (
+    CallbackThreadedAsyncIterator,
+    ThreadedAsyncGenerator,
+    ThreadedAsyncIterator,
+)
+from ._threaded import (
+    BoundThreaded,
+    Threaded,
+    ThreadedBase,
+    ThreadedCall,
+    ThreadedSeparate,
+    threaded,
+    threaded_separate,
+)
+from ._waiting import sync_await, sync_wait_coroutine, wait_coroutine
+from ._wrappers import call, generate, iterate, iterate_callback, single_callback
 
 __version__: str = _version("thrasks")

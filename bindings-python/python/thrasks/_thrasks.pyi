@@ -1,5 +1,6 @@
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
+from concurrent.futures import Executor
 from contextvars import Context
 from typing import Any, Self, TypeVar, final
 
@@ -7,19 +8,29 @@ from typing_extensions import disjoint_base
 
 from ._handles import ThreadedTask
 from ._modes import Scheduler, SchedulingMode
+from ._threaded import ThreadedCall
 
 _T = TypeVar("_T")
 
 __all__ = [
+    "ChannelBase",
+    "GeneratorBase",
     "GroupBase",
+    "Separate",
+    "StreamBase",
     "Workers",
+    "_Call",
     "_Gather",
     "_Job",
     "_Life",
     "_LoopSide",
     "after_fork_in_child",
     "idle_loops",
+    "start_call",
+    "start_once",
     "stop_all_loops",
+    "stop_blocking",
+    "wait_on_loop",
     "worker_loops",
 ]
 
@@ -130,6 +141,77 @@ class _LoopSide:
     def retire(self, idle_for: float) -> bool: ...
 
 def stop_all_loops(patience: float) -> list[str]: ...
+def stop_blocking(patience: float) -> list[str]: ...
 def after_fork_in_child() -> None: ...
 def idle_loops() -> int: ...
 def worker_loops() -> list[tuple[str, asyncio.AbstractEventLoop]]: ...
+
+@final
+class Separate:
+    def __new__(cls, detach: bool) -> Self: ...
+
+@final
+class _Call:
+    def cancel(self) -> bool: ...
+
+@disjoint_base
+class StreamBase:
+    def __new__(
+        cls,
+        make: Callable[..., Any],
+        size: int,
+        place: Separate | Executor | None,
+        name: str,
+        calls_back: bool,
+    ) -> Self: ...
+    def __aiter__(self) -> Self: ...
+    def __anext__(self) -> Any: ...
+    def close(self) -> None: ...
+    @property
+    def closed(self) -> bool: ...
+    def _when_ended(self) -> asyncio.Future[None] | None: ...
+
+@disjoint_base
+class GeneratorBase:
+    def __new__(
+        cls,
+        make: Callable[[], Generator[Any, Any, Any]],
+        place: Separate | Executor | None,
+        name: str,
+    ) -> Self: ...
+    def _send(self, value: Any) -> None: ...
+    def _throw(self, error: BaseException) -> None: ...
+    def _take(self) -> tuple[Any] | None: ...
+    def _when_stepped(self) -> asyncio.Future[None]: ...
+    @property
+    def _under_way(self) -> bool: ...
+    def close(self) -> None: ...
+    @property
+    def closed(self) -> bool: ...
+    def _when_ended(self) -> asyncio.Future[None] | None: ...
+
+@disjoint_base
+class ChannelBase:
+    def __new__(cls, maxsize: int) -> Self: ...
+    def put(self, item: Any) -> None: ...
+    def close(self) -> None: ...
+    @property
+    def is_closed(self) -> bool: ...
+    def _take(self) -> tuple[Any] | None: ...
+    def _when_item(self) -> asyncio.Future[None]: ...
+
+def start_call(
+    place: Separate | Executor | None,
+    function: Callable[..., _T],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> ThreadedCall[_T]: ...
+def start_once(
+    place: Separate | Executor | None,
+    function: Callable[..., object],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> asyncio.Future[Any]: ...
+def wait_on_loop(
+    event_loop: asyncio.AbstractEventLoop | None, call: Callable[[], Awaitable[_T]]
+) -> _T: ...

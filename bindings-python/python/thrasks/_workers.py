@@ -35,11 +35,11 @@ _claimed: weakref.WeakSet[asyncio.AbstractEventLoop] = weakref.WeakSet()
 _claiming = threading.Lock()
 
 
-def start_thread(main: Callable[[], None], name: str) -> threading.Thread:
-    """Start a loop thread.
+def start_thread(main: Callable[[], None], name: str, daemon: bool = True) -> threading.Thread:
+    """Start a thread.
 
-    It is a daemon, since one that is stuck in synchronous code must not keep the interpreter from
-    exiting; the others are joined at exit.
+    It is a daemon, unless it is said, since one that is stuck in synchronous code must not keep the
+    interpreter from exiting; the others are joined at exit.
     """
     if sys.is_finalizing():
         # Before 3.12 threading does not say so, and waits for ever for the thread to begin.
@@ -47,12 +47,16 @@ def start_thread(main: Callable[[], None], name: str) -> threading.Thread:
     if sys.version_info >= (3, 14):
         # The free-threaded build would otherwise let it inherit the context of whoever starts it.
         thread = threading.Thread(
-            target=main, name=name, daemon=True, context=contextvars.Context()
+            target=main, name=name, daemon=daemon, context=contextvars.Context()
         )
     else:
-        thread = threading.Thread(target=main, name=name, daemon=True)
+        thread = threading.Thread(target=main, name=name, daemon=daemon)
     thread.start()
     return thread
+
+
+def breathe() -> None:
+    """Do nothing, in Python: what a thread does for `_let_go_of_objects` where it runs no loop."""
 
 
 def run(side: _LoopSide, loop_factory: Callable[[], asyncio.AbstractEventLoop] | None) -> None:
@@ -174,11 +178,18 @@ async def _shutdown_executor(loop: asyncio.AbstractEventLoop) -> None:
         await asyncio.wait_for(loop.shutdown_default_executor(), EXIT_TIME)
 
 
+_gave_up = False
+
+
 def _at_exit() -> None:
-    stuck = _thrasks.stop_all_loops(EXIT_TIME)
+    global _gave_up
+    # Whatever was waited for in vain is not waited for again.
+    patience = 0.0 if _gave_up else EXIT_TIME
+    stuck = _thrasks.stop_blocking(patience) + _thrasks.stop_all_loops(patience)
     if stuck and sys.version_info < (3, 14):
         _interrupt(set(stuck))
-        _thrasks.stop_all_loops(EXIT_TIME)
+        stuck = _thrasks.stop_blocking(patience) + _thrasks.stop_all_loops(patience)
+    _gave_up = bool(stuck)
 
 
 def _interrupt(names: set[str]) -> None:

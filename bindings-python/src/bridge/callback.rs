@@ -1,0 +1,114 @@
+//! The callback of a function that runs on a thread.
+
+use std::sync::{Arc, Mutex};
+
+use pyo3::{exceptions::PyRuntimeError, prelude::*};
+use thrasks_bridge::{Sender, TrySendError};
+
+use crate::{home::Home, imports, sync::lock};
+
+use super::{
+    context::Entered,
+    errors::unambiguous,
+    producer::{Item, LOOK, Producer, report_closing},
+};
+
+/// What a function is given to call with each value.
+#[pyclass(frozen, module = "thrasks._thrasks", name = "_Callback")]
+pub(crate) struct Callback {
+    /// Until the function has returned.
+    sender: Mutex<Option<Arc<Sender<Item>>>>,
+    home: Arc<Home>,
+    name: String,
+}
+
+#[pymethods]
+impl Callback {
+    fn __call__(&self, py: Python<'_>, value: Py<PyAny>) -> PyResult<()> {
+        let sender = lock(&self.sender).clone();
+        let sender = sender.ok_or_else(|| closed(py, &self.name))?;
+        send(py, &sender, Ok(value), &self.name, Some(&self.home))
+    }
+}
+
+impl Callback {
+    /// Calls the function, on its thread.
+    pub(crate) fn run(producer: Producer, sender: Sender<Item>) {
+        Python::attach(|py| {
+            let error = match Entered::new(producer.context.bind(py)) {
+                Ok(_entered) => call(py, &producer, Arc::new(sender)).err(),
+                Err(error) => Some(error),
+            };
+            if let Some(error) = error {
+                report_closing(py, &producer.home, &producer.name, error);
+            }
+            drop(producer);
+        });
+    }
+}
+
+/// # Errors
+///
+/// What the function raised when nobody listened any more.
+fn call(py: Python<'_>, producer: &Producer, sender: Arc<Sender<Item>>) -> PyResult<()> {
+    let callback = Callback {
+        sender: Mutex::new(Some(sender.clone())),
+        home: producer.home.clone(),
+        name: producer.name.clone(),
+    };
+    let callback = Bound::new(py, callback)?;
+    let result = producer.make.bind(py).call1((&callback,));
+    // Whoever has kept the callback is told, from now on, that it is over.
+    let kept = lock(&callback.get().sender).take();
+    drop(kept);
+    let Err(error) = result else { return Ok(()) };
+    if sender.is_closed() {
+        let ours = error.is_instance(py, imports::channel_closed(py)?);
+        // Which is how the callback has told it to end.
+        return if ours { Ok(()) } else { Err(error) };
+    }
+    let error = unambiguous(py, &producer.name, error);
+    // Nobody wants it if the stream is closed now.
+    let _ = send(py, &sender, Err(error), &producer.name, None);
+    Ok(())
+}
+
+/// Sends an item, and waits for room if need be. `home`: the consumer's loop, if it is to be seen
+/// to that this is not its thread.
+pub(crate) fn send<T: Send>(
+    py: Python<'_>,
+    sender: &Sender<T>,
+    item: T,
+    name: &str,
+    home: Option<&Arc<Home>>,
+) -> PyResult<()> {
+    let mut item = match sender.try_send(item) {
+        Ok(()) => return Ok(()),
+        Err(TrySendError::Closed(_)) => return Err(closed(py, name)),
+        Err(TrySendError::Full(item)) => item,
+    };
+    if home.is_some_and(|home| home.is_here(py)) {
+        return Err(PyRuntimeError::new_err(format!(
+            "{name} is full, and the event loop that is to make room would wait for itself: call \
+             this on another thread"
+        )));
+    }
+    loop {
+        match py.detach(|| sender.send_timeout(item, LOOK)) {
+            Ok(()) => return Ok(()),
+            Err(TrySendError::Closed(_)) => return Err(closed(py, name)),
+            Err(TrySendError::Full(back)) => item = back,
+        }
+        // A loop that is closed tells nobody.
+        if home.is_some_and(|home| home.is_closed(py)) {
+            return Err(closed(py, name));
+        }
+        py.check_signals()?;
+    }
+}
+
+/// The exception for a channel that is closed.
+pub(crate) fn closed(py: Python<'_>, name: &str) -> PyErr {
+    let raise = || imports::channel_closed(py)?.call1((format!("{name} is closed"),));
+    raise().map_or_else(|error| error, PyErr::from_value)
+}

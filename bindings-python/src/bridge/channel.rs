@@ -1,0 +1,102 @@
+//! Channels from threads into async code.
+
+use std::{
+    sync::{Arc, Mutex},
+    task::{Context, Poll},
+};
+
+use pyo3::{intern, prelude::*};
+use thrasks_bridge::{Empty, Receiver, Sender, channel};
+
+use crate::sync::lock;
+
+use super::{
+    bell::Bell,
+    callback::{closed, send},
+};
+
+const NAME: &str = "the channel";
+
+/// A bounded queue that threads fill and a loop empties.
+#[pyclass(frozen, subclass, weakref, module = "thrasks._thrasks")]
+pub(crate) struct ChannelBase {
+    sender: Sender<Py<PyAny>>,
+    inside: Mutex<Inside>,
+    bell: Arc<Bell>,
+}
+
+struct Inside {
+    receiver: Receiver<Py<PyAny>>,
+    /// An item that was there when somebody wanted to wait for one.
+    found: Option<Py<PyAny>>,
+}
+
+#[pymethods]
+impl ChannelBase {
+    /// `maxsize`: how many items it holds; 0 for no bound.
+    #[new]
+    fn new(maxsize: usize) -> Self {
+        let (sender, receiver) = channel((maxsize > 0).then_some(maxsize));
+        let inside = Mutex::new(Inside { receiver, found: None });
+        Self { sender, inside, bell: Arc::default() }
+    }
+
+    /// Puts an item in, and waits for room if need be.
+    fn put(&self, py: Python<'_>, item: Py<PyAny>) -> PyResult<()> {
+        send(py, &self.sender, item, NAME, self.bell.home().as_ref())
+    }
+
+    /// Closes it: nothing can be put in any more. What is inside can still be taken.
+    fn close(&self) {
+        self.sender.close();
+    }
+
+    /// Whether it has been closed.
+    #[getter]
+    fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+
+    /// The oldest item, alone in a tuple, or None if there is none.
+    fn _take(&self, py: Python<'_>) -> PyResult<Option<(Py<PyAny>,)>> {
+        self.bell.bind(py, NAME)?;
+        let mut inside = lock(&self.inside);
+        if let Some(item) = inside.found.take() {
+            return Ok(Some((item,)));
+        }
+        match inside.receiver.try_next() {
+            Ok(item) => Ok(Some((item,))),
+            Err(Empty::Pending) => Ok(None),
+            Err(Empty::Ended) => Err(closed(py, NAME)),
+        }
+    }
+
+    /// A future that is done when there is an item, or there will be none.
+    fn _when_item<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let home = self.bell.bind(py, NAME)?;
+        let mut inside = lock(&self.inside);
+        let waker = self.bell.waker();
+        let is_there = match &inside.found {
+            Some(_) => true,
+            None => match inside.receiver.poll_next(&mut Context::from_waker(&waker)) {
+                Poll::Ready(item) => {
+                    inside.found = item;
+                    true
+                }
+                Poll::Pending => false,
+            },
+        };
+        drop(inside);
+        let future = self.bell.future(py, &home)?;
+        if is_there {
+            future.call_method1(intern!(py, "set_result"), (py.None(),))?;
+        }
+        Ok(future)
+    }
+
+    /// How many items are in it.
+    fn qsize(&self) -> usize {
+        let inside = lock(&self.inside);
+        inside.receiver.len() + usize::from(inside.found.is_some())
+    }
+}

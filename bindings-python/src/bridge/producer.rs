@@ -1,0 +1,162 @@
+//! What runs on the thread of an asynchronous iterator.
+
+use std::{
+    mem,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use pyo3::{intern, prelude::*, sync::PyOnceLock, types::PyType};
+use thrasks_bridge::{Feed, Readiness};
+
+use crate::{home::Home, sync::lock};
+
+use super::{context::Entered, errors::unambiguous, report::report};
+
+/// What comes out of an iterator: items, and at last, perhaps, an exception.
+pub(crate) type Item = Result<Py<PyAny>, PyErr>;
+
+/// How often a producer that waits for room looks whether its consumer's loop is still there. A
+/// loop that is closed tells nobody.
+pub(crate) const LOOK: Duration = Duration::from_millis(200);
+
+/// An exception that was raised while an iterator was being closed, for whoever waits for that.
+#[derive(Default)]
+pub(crate) struct Ending(Mutex<Failure>);
+
+#[derive(Default)]
+enum Failure {
+    #[default]
+    None,
+    Raised(PyErr),
+    /// Nobody will ask.
+    Unwanted,
+}
+
+impl Ending {
+    /// What was raised, if that has not been told yet.
+    pub(crate) fn take(&self) -> Option<PyErr> {
+        let mut failure = lock(&self.0);
+        match mem::take(&mut *failure) {
+            Failure::Raised(error) => Some(error),
+            other => {
+                *failure = other;
+                None
+            }
+        }
+    }
+
+    /// Nobody will ask for it. Returns what was raised before.
+    pub(crate) fn disown(&self) -> Option<PyErr> {
+        match mem::replace(&mut *lock(&self.0), Failure::Unwanted) {
+            Failure::Raised(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// Something was raised. Gives it back if nobody will ask.
+    pub(crate) fn raised(&self, error: PyErr) -> Option<PyErr> {
+        let mut failure = lock(&self.0);
+        if matches!(*failure, Failure::Unwanted) {
+            return Some(error);
+        }
+        *failure = Failure::Raised(error);
+        None
+    }
+}
+
+/// Drains an iterator on a thread.
+pub(crate) struct Producer {
+    pub(crate) name: String,
+    pub(crate) make: Py<PyAny>,
+    pub(crate) context: Py<PyAny>,
+    pub(crate) home: Arc<Home>,
+    pub(crate) ending: Arc<Ending>,
+}
+
+impl Producer {
+    /// Does it, until the iterator or the interest in it has ended. The thread stays attached to
+    /// the interpreter but for the waits.
+    pub(crate) fn run(self, feed: &mut Feed<Item>) {
+        Python::attach(|py| {
+            let error = match Entered::new(self.context.bind(py)) {
+                Ok(_entered) => self.drain(py, feed),
+                Err(error) => Some(error),
+            };
+            if let Some(error) = error {
+                self.tell(py, error);
+            }
+            // What it holds is dropped here, attached.
+            drop(self);
+        });
+    }
+
+    /// Returns what was raised while the iterator was closed.
+    fn drain(&self, py: Python<'_>, feed: &mut Feed<Item>) -> Option<PyErr> {
+        if !self.wait(py, feed) {
+            return None;
+        }
+        let mut iterator = match self.make.bind(py).call0().and_then(|made| made.try_iter()) {
+            Ok(iterator) => iterator,
+            Err(error) => {
+                // Whoever has closed the stream meanwhile does not want it.
+                let _ = feed.push(Err(unambiguous(py, &self.name, error)));
+                return None;
+            }
+        };
+        loop {
+            let item = match iterator.next() {
+                Some(Ok(item)) => Ok(item.unbind()),
+                Some(Err(error)) => Err(unambiguous(py, &self.name, error)),
+                None => return None,
+            };
+            let failed = item.is_err();
+            let refused = feed.push(item).is_err();
+            if failed {
+                return None;
+            }
+            if refused || !self.wait(py, feed) {
+                return close_generator(iterator.as_any()).err();
+            }
+        }
+    }
+
+    /// Waits until there is room for another item. Returns false when nobody wants it any more.
+    fn wait(&self, py: Python<'_>, feed: &mut Feed<Item>) -> bool {
+        if feed.is_ready() {
+            return true;
+        }
+        loop {
+            match py.detach(|| feed.wait_ready_timeout(LOOK)) {
+                Readiness::Ready => return true,
+                Readiness::Closed => return false,
+                Readiness::TimedOut => {
+                    if self.home.is_closed(py) {
+                        return false;
+                    }
+                }
+            }
+        }
+    }
+
+    fn tell(&self, py: Python<'_>, error: PyErr) {
+        if let Some(error) = self.ending.raised(error) {
+            report_closing(py, &self.home, &self.name, error);
+        }
+    }
+}
+
+/// Tells the loop of an exception that was raised while an iterator was closed.
+pub(crate) fn report_closing(py: Python<'_>, home: &Arc<Home>, name: &str, error: PyErr) {
+    report(py, home, format!("exception while {name} was being closed on its thread"), error);
+}
+
+/// Closes what has a `finally` to run. Another iterator is only dropped, as a `for` loop does.
+pub(crate) fn close_generator(iterator: &Bound<'_, PyAny>) -> PyResult<()> {
+    static GENERATOR: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    let py = iterator.py();
+    if iterator.is_instance(GENERATOR.import(py, "collections.abc", "Generator")?)? {
+        iterator.call_method0(intern!(py, "close"))?;
+    }
+    Ok(())
+}

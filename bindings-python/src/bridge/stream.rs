@@ -1,0 +1,373 @@
+//! Iterators and callbacks on threads, as asynchronous iterators.
+
+use std::{
+    mem,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
+};
+
+use pyo3::{
+    exceptions::{PyRuntimeError, PyStopAsyncIteration, PyStopIteration},
+    intern,
+    prelude::*,
+};
+use thrasks_bridge::{ThreadStream, stream_from_callback, stream_with};
+
+use crate::{
+    home::Home,
+    imports,
+    sync::{in_drop, lock},
+};
+
+use super::{
+    bell::Bell,
+    callback::Callback,
+    context::set_loop,
+    errors::failure_of,
+    place::Place,
+    producer::{Ending, Item, Producer, report_closing},
+    threads::{Run, UnderWay},
+};
+
+/// An asynchronous iterator of what runs on a thread.
+#[pyclass(frozen, subclass, weakref, module = "thrasks._thrasks")]
+pub(crate) struct StreamBase(Arc<Core>);
+
+struct Core {
+    name: String,
+    state: Mutex<State>,
+    /// Rings when there may be an item.
+    items: Arc<Bell>,
+    /// Rings when the thread is free again.
+    ended: Arc<Bell>,
+    ending: Arc<Ending>,
+    /// Somebody waits for an item.
+    awaited: AtomicBool,
+}
+
+enum State {
+    Unstarted(Source),
+    Running(ThreadStream<Item>),
+    /// It is being closed, or started.
+    Between,
+    /// There will be no more items. The stream, if there was one, tells when the thread has ended.
+    Over(Option<ThreadStream<Item>>),
+}
+
+/// What the thread is to do, before anything has begun.
+struct Source {
+    make: Py<PyAny>,
+    size: usize,
+    place: Place,
+    context: Py<PyAny>,
+    calls_back: bool,
+}
+
+/// What there is for whoever asks for the next item.
+enum Step {
+    Item(Py<PyAny>),
+    End,
+    Nothing(Arc<Home>),
+}
+
+impl Source {
+    fn start(
+        self,
+        py: Python<'_>,
+        core: &Arc<Core>,
+        home: &Arc<Home>,
+    ) -> PyResult<ThreadStream<Item>> {
+        let event_loop = home.event_loop(py);
+        set_loop(self.context.bind(py), event_loop)?;
+        let place = self.place.on(event_loop)?;
+        core.ended.bind(py, &core.name)?;
+        let run: Arc<dyn Run> = core.clone();
+        let under_way = UnderWay::new(Arc::downgrade(&run));
+        let producer = Producer {
+            name: core.name.clone(),
+            make: self.make,
+            context: self.context,
+            home: home.clone(),
+            ending: core.ending.clone(),
+        };
+        Ok(if self.calls_back {
+            stream_from_callback(&place, self.size, move |sender| {
+                let _under_way = under_way;
+                Callback::run(producer, sender);
+            })
+        } else {
+            stream_with(&place, self.size, move |feed| {
+                let _under_way = under_way;
+                producer.run(feed);
+            })
+        })
+    }
+}
+
+impl Core {
+    /// The next item, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// What was raised on the thread; that it did not begin; that this is the wrong loop.
+    fn step(self: &Arc<Self>, py: Python<'_>) -> PyResult<Step> {
+        let home = self.items.bind(py, &self.name)?;
+        self.start(py, &home)?;
+        let mut state = lock(&self.state);
+        let State::Running(stream) = &mut *state else { return Ok(Step::End) };
+        let waker = self.items.waker();
+        let next = match stream.poll_next(&mut Context::from_waker(&waker)) {
+            Poll::Pending => return Ok(Step::Nothing(home)),
+            Poll::Ready(Some(Ok(Ok(item)))) => return Ok(Step::Item(item)),
+            Poll::Ready(next) => next,
+        };
+        // That was the last of it.
+        if let State::Running(stream) = mem::replace(&mut *state, State::Between) {
+            *state = State::Over(Some(stream));
+        }
+        drop(state);
+        self.items.let_go();
+        match next {
+            Some(Ok(outcome)) => outcome.map(Step::Item),
+            Some(Err(error)) => Err(failure_of(py, &self.name, &error)),
+            None => Ok(Step::End),
+        }
+    }
+
+    /// Starts it, if that has not been done.
+    fn start(self: &Arc<Self>, py: Python<'_>, home: &Arc<Home>) -> PyResult<()> {
+        let mut state = lock(&self.state);
+        let State::Unstarted(_) = &*state else { return Ok(()) };
+        let State::Unstarted(source) = mem::replace(&mut *state, State::Between) else {
+            return Ok(());
+        };
+        drop(state);
+        let started = source.start(py, self, home);
+        let (next, result) = match started {
+            Ok(stream) => (State::Running(stream), Ok(())),
+            Err(error) => (State::Over(None), Err(error)),
+        };
+        *lock(&self.state) = next;
+        result
+    }
+
+    /// Stops what runs on the thread. No more items come.
+    fn close(&self, py: Python<'_>) {
+        let mut state = lock(&self.state);
+        match mem::replace(&mut *state, State::Between) {
+            State::Unstarted(source) => {
+                *state = State::Over(None);
+                drop(state);
+                drop(source);
+            }
+            State::Running(mut stream) => {
+                drop(state);
+                // Drops what is in the buffer, which may run any code.
+                stream.close();
+                *lock(&self.state) = State::Over(Some(stream));
+                self.items.ring(py);
+                self.ended.ring(py);
+            }
+            other => *state = other,
+        }
+    }
+
+    /// A future that is done when the thread may have ended, or None if it has, or never began.
+    ///
+    /// # Errors
+    ///
+    /// What was raised while the iterator was being closed.
+    fn when_ended<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let mut state = lock(&self.state);
+        let result = match &mut *state {
+            State::Unstarted(_) | State::Over(None) => return Ok(None),
+            State::Between => Poll::Pending,
+            State::Running(stream) | State::Over(Some(stream)) => {
+                let waker = self.ended.waker();
+                stream.poll_closed(&mut Context::from_waker(&waker))
+            }
+        };
+        drop(state);
+        match result {
+            Poll::Pending => {
+                let home = self.ended.bind(py, &self.name)?;
+                self.ended.future(py, &home).map(Some)
+            }
+            Poll::Ready(result) => {
+                self.ended.let_go();
+                if let Some(error) = self.ending.take() {
+                    return Err(error);
+                }
+                result.map_err(|error| failure_of(py, &self.name, &error))?;
+                Ok(None)
+            }
+        }
+    }
+
+    fn is_closed(&self) -> bool {
+        match &*lock(&self.state) {
+            State::Over(Some(stream)) => stream.is_closed(),
+            State::Over(None) => true,
+            _ => false,
+        }
+    }
+}
+
+/// The interpreter exits.
+impl Run for Core {
+    fn stop(&self) {
+        Python::attach(|py| self.close(py));
+    }
+}
+
+impl Drop for StreamBase {
+    fn drop(&mut self) {
+        in_drop(|py| {
+            let home = self.0.ended.home();
+            self.0.close(py);
+            if let (Some(error), Some(home)) = (self.0.ending.disown(), home) {
+                report_closing(py, &home, &self.0.name, error);
+            }
+        });
+    }
+}
+
+#[pymethods]
+impl StreamBase {
+    /// `make`: what is called on the thread, and returns something to iterate over, or itself calls
+    /// the callback that it is given.
+    #[new]
+    fn new(
+        py: Python<'_>,
+        make: Py<PyAny>,
+        size: usize,
+        place: Option<&Bound<'_, PyAny>>,
+        name: String,
+        calls_back: bool,
+    ) -> PyResult<Self> {
+        let context = imports::copy_context(py)?.call0()?.unbind();
+        let source = Source { make, size, place: Place::of(place), context, calls_back };
+        Ok(Self(Arc::new(Core {
+            name,
+            state: Mutex::new(State::Unstarted(source)),
+            items: Arc::default(),
+            ended: Arc::default(),
+            ending: Arc::default(),
+            awaited: AtomicBool::new(false),
+        })))
+    }
+
+    fn __aiter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __anext__(slf: Py<Self>) -> Next {
+        Next { stream: slf, waiting: Mutex::new(None) }
+    }
+
+    /// Stops what runs on the thread, and does not wait for it. May be called on any thread.
+    fn close(&self, py: Python<'_>) {
+        self.0.close(py);
+    }
+
+    /// Whether nothing of it runs on a thread any more, and nothing will.
+    #[getter]
+    fn closed(&self) -> bool {
+        self.0.is_closed()
+    }
+
+    fn _when_ended<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.0.when_ended(py)
+    }
+
+    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+        let core = &slf.get().0;
+        let state = match &*lock(&core.state) {
+            State::Unstarted(_) => "not started".to_owned(),
+            State::Running(stream) => format!("running, {} buffered", stream.buffered()),
+            State::Between | State::Over(_) => "ended".to_owned(),
+        };
+        let kind = slf.get_type().name()?;
+        Ok(format!("<{kind} of {}: {state}>", core.name))
+    }
+}
+
+/// What `__anext__` returns, to be awaited: takes the next item, or waits for it.
+///
+/// Nothing is taken before it is awaited, so that nothing is lost where it is not.
+#[pyclass(frozen, module = "thrasks._thrasks", name = "_Next")]
+struct Next {
+    stream: Py<StreamBase>,
+    /// The iterator of the future that it waits for.
+    waiting: Mutex<Option<Py<PyAny>>>,
+}
+
+#[pymethods]
+impl Next {
+    fn __await__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __iter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __next__(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        let core = &self.stream.get().0;
+        let waiting = lock(&self.waiting).take();
+        if let Some(waiting) = waiting {
+            if let Some(future) = self.wait(py, waiting)? {
+                return Ok(Some(future));
+            }
+        } else if core.awaited.load(Ordering::Relaxed) {
+            return Err(PyRuntimeError::new_err(format!(
+                "anext(): asynchronous iterator is already running: another task awaits the next \
+                 item of {}",
+                core.name
+            )));
+        }
+        loop {
+            match core.step(py)? {
+                Step::Item(item) => return Err(PyStopIteration::new_err((item,))),
+                Step::End => return Err(PyStopAsyncIteration::new_err(())),
+                Step::Nothing(home) => {
+                    let future = core.items.future(py, &home)?;
+                    let waiting = future.call_method0(intern!(py, "__await__"))?;
+                    core.awaited.store(true, Ordering::Relaxed);
+                    if let Some(future) = self.wait(py, waiting.unbind())? {
+                        return Ok(Some(future));
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Next {
+    /// Goes on waiting. Returns what the task is to wait for, if it is to.
+    fn wait(&self, py: Python<'_>, waiting: Py<PyAny>) -> PyResult<Option<Py<PyAny>>> {
+        let awaited = &self.stream.get().0.awaited;
+        match waiting.bind(py).cast::<pyo3::types::PyIterator>()?.clone().next() {
+            Some(Ok(future)) => {
+                *lock(&self.waiting) = Some(waiting);
+                Ok(Some(future.unbind()))
+            }
+            outcome => {
+                awaited.store(false, Ordering::Relaxed);
+                outcome.transpose().map(|_| None)
+            }
+        }
+    }
+}
+
+impl Drop for Next {
+    fn drop(&mut self) {
+        // Its task was cancelled.
+        if lock(&self.waiting).is_some() {
+            self.stream.get().0.awaited.store(false, Ordering::Relaxed);
+        }
+    }
+}
