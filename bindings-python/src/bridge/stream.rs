@@ -7,6 +7,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll},
+    time::{Duration, Instant},
 };
 
 use pyo3::{
@@ -32,6 +33,9 @@ use super::{
     threads::{Run, UnderWay},
 };
 
+/// How long a loop over items that are there already may keep the event loop from its other tasks.
+const SLICE: Duration = Duration::from_millis(1);
+
 /// An asynchronous iterator of what runs on a thread.
 #[pyclass(frozen, subclass, weakref, module = "thrasks._thrasks")]
 pub(crate) struct StreamBase(Arc<Core>);
@@ -46,6 +50,30 @@ struct Core {
     ending: Arc<Ending>,
     /// Somebody waits for an item.
     awaited: AtomicBool,
+    streak: Mutex<Streak>,
+}
+
+/// For how long items have been taken without waiting for one.
+struct Streak {
+    items: u8,
+    since: Instant,
+}
+
+impl Streak {
+    fn new() -> Self {
+        Self { items: 0, since: Instant::now() }
+    }
+
+    /// Another item is there already. Returns whether the loop's other tasks have waited for long
+    /// enough: a producer that is always ahead would keep them waiting for ever.
+    fn is_long(&mut self) -> bool {
+        self.items += 1;
+        if self.items < 64 {
+            return false;
+        }
+        self.items = 0;
+        self.since.elapsed() >= SLICE
+    }
 }
 
 enum State {
@@ -257,6 +285,7 @@ impl StreamBase {
             ended: Arc::default(),
             ending: Arc::default(),
             awaited: AtomicBool::new(false),
+            streak: Mutex::new(Streak::new()),
         })))
     }
 
@@ -318,6 +347,11 @@ impl Next {
     fn __next__(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
         let core = &self.stream.get().0;
         let waiting = lock(&self.waiting).take();
+        if waiting.is_none() && lock(&core.streak).is_long() {
+            // As asyncio.sleep(0): the task goes on after all others that are ready.
+            *lock(&core.streak) = Streak::new();
+            return Ok(Some(py.None()));
+        }
         if let Some(waiting) = waiting {
             if let Some(future) = self.wait(py, waiting)? {
                 return Ok(Some(future));
@@ -357,6 +391,7 @@ impl Next {
             }
             outcome => {
                 awaited.store(false, Ordering::Relaxed);
+                *lock(&self.stream.get().0.streak) = Streak::new();
                 outcome.transpose().map(|_| None)
             }
         }

@@ -1,0 +1,80 @@
+"""How do I use a blocking API that calls back in async code? Iterate over its callbacks.
+
+`xml.parsers.expat` reads a file and calls a function for each element that it finds, until the
+file ends. With `iterate_callback` this becomes an asynchronous iterator: the parser runs on a
+thread, and waits when its consumer is too slow. Leaving the loop ends it in its next callback.
+
+    python callback_elements.py
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from xml.parsers import expat
+
+from thrasks import iterate_callback, single_callback
+
+BOOKS = 20_000
+
+
+@dataclass(frozen=True)
+class Element:
+    """An element of a document."""
+
+    name: str
+    attributes: dict[str, str]
+
+
+@iterate_callback
+def elements(callback: Callable[[Element], None], path: Path) -> None:
+    """Parse a file, and call back for each element that begins in it."""
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = lambda name, attributes: callback(Element(name, attributes))
+    with path.open("rb") as file:
+        parser.ParseFile(file)
+
+
+@single_callback
+def root(callback: Callable[[str], None], path: Path) -> None:
+    """Parse a file, and call back for its outermost element: only the first call counts."""
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = lambda name, _: callback(name)
+    with path.open("rb") as file:
+        parser.ParseFile(file)
+
+
+async def main() -> None:
+    """Parse a whole file, a part of one, and a broken one."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "books.xml"
+        books = "".join(f'<book title="volume {i}"/>' for i in range(BOOKS))
+        path.write_text(f"<library>{books}</library>")
+        broken = Path(folder) / "broken.xml"
+        broken.write_text("<library><book title='one'/><book")
+
+        print("the root is a", await root(path))
+
+        count = 0
+        async for element in elements(path):
+            count += element.name == "book"
+        print("books:", count)
+
+        async for element in elements(path):
+            if element.attributes.get("title") == "volume 10":
+                print("found volume 10, and the parser has ended")
+                break
+
+        # What goes wrong on the thread is raised here, after the elements before it.
+        try:
+            async for element in elements(broken):
+                print("in the broken file:", element)
+        except expat.ExpatError as error:
+            print("and then:", error)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
