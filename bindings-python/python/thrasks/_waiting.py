@@ -79,6 +79,7 @@ def wait_coroutine(
         return coro
 
     try:
+        _check_loop(loop)
         return wait_on_loop(loop, begin)
     finally:
         # Once the wait has ended, it has been begun or never will be.
@@ -107,6 +108,7 @@ def sync_wait_coroutine(
         BaseException: What the awaitable raises.
     """
     _check_function(coro_func)
+    _check_loop(loop)
     return wait_on_loop(loop, partial(coro_func, *args, **kwargs))
 
 
@@ -124,3 +126,8 @@ def _check_function(function: object) -> None:
         advice = ": pass it to wait_coroutine, or the function without calling it"
         function.close()
     raise TypeError(f"an async function was expected, got {function!r}{advice}")
+
+
+def _check_loop(loop: object) -> None:
+    if loop is not None and not isinstance(loop, asyncio.AbstractEventLoop):
+        raise TypeError(f"loop must be an event loop or None, got {loop!r}")

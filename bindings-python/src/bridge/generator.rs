@@ -24,7 +24,7 @@ use super::{
     context::{Entered, set_loop},
     errors::{failure_of, unambiguous},
     place::Place,
-    producer::{Ending, Item, LOOK, close_generator, report_closing},
+    producer::{Ending, Item, LOOK, close_generator, report_closing, runs_here},
     threads::{Run, UnderWay},
 };
 
@@ -330,7 +330,7 @@ impl Driver {
     fn run(self, yielder: &mut Steps) -> PyResult<()> {
         let home = self.home.clone();
         // A loop that is closed tells nobody.
-        //yielder.watch(LOOK, move || Python::attach(|py| !home.is_closed(py)));
+        // yielder.watch(LOOK, move || Python::attach(|py| !home.is_closed(py)));
         Python::attach(|py| {
             let entered = Entered::new(self.context.bind(py));
             let result = entered.and_then(|_entered| self.drive(py, yielder));
@@ -340,6 +340,9 @@ impl Driver {
     }
 
     fn drive(&self, py: Python<'_>, yielder: &mut Steps) -> PyResult<()> {
+        if self.home.is_here(py) {
+            return Err(runs_here());
+        }
         let steps = &mut *yielder;
         let mut message = py.detach(move || steps.first());
         let generator = self.make.bind(py).call0()?;

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use pyo3::{intern, prelude::*, sync::PyOnceLock, types::PyType};
+use pyo3::{exceptions::PyRuntimeError, intern, prelude::*, sync::PyOnceLock, types::PyType};
 use thrasks_bridge::{Feed, Readiness};
 
 use crate::{home::Home, sync::lock};
@@ -93,6 +93,11 @@ impl Producer {
 
     /// Returns what was raised while the iterator was closed.
     fn drain(&self, py: Python<'_>, feed: &mut Feed<Item>) -> Option<PyErr> {
+        if self.home.is_here(py) {
+            // It would wait for room on the thread that is to make room.
+            let _ = feed.is_ready() && feed.push(Err(runs_here())).is_ok();
+            return None;
+        }
         if !self.wait(py, feed) {
             return None;
         }
@@ -144,6 +149,14 @@ impl Producer {
             report_closing(py, &self.home, &self.name, error);
         }
     }
+}
+
+/// The error of an executor that runs what it is given at once.
+pub(crate) fn runs_here() -> PyErr {
+    PyRuntimeError::new_err(
+        "the executor has run this on the thread of the event loop that waits for it: one that has \
+         threads of its own is needed",
+    )
 }
 
 /// Tells the loop of an exception that was raised while an iterator was closed.
