@@ -330,7 +330,7 @@ impl Driver {
     fn run(self, yielder: &mut Steps) -> PyResult<()> {
         let home = self.home.clone();
         // A loop that is closed tells nobody.
-        // yielder.watch(LOOK, move || Python::attach(|py| !home.is_closed(py)));
+        yielder.watch(LOOK, move || Python::attach(|py| !home.is_closed(py)));
         Python::attach(|py| {
             let entered = Entered::new(self.context.bind(py));
             let result = entered.and_then(|_entered| self.drive(py, yielder));
