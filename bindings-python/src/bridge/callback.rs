@@ -36,7 +36,7 @@ impl Callback {
     pub(crate) fn run(producer: Producer, sender: Sender<Item>) {
         Python::attach(|py| {
             let error = match Entered::new(producer.context.bind(py)) {
-                Ok(_entered) => call(py, &producer, Arc::new(sender)).err(),
+                Ok(_entered) => call(py, &producer, &Arc::new(sender)).err(),
                 Err(error) => Some(error),
             };
             if let Some(error) = error {
@@ -50,7 +50,7 @@ impl Callback {
 /// # Errors
 ///
 /// What the function raised when nobody listened any more.
-fn call(py: Python<'_>, producer: &Producer, sender: Arc<Sender<Item>>) -> PyResult<()> {
+fn call(py: Python<'_>, producer: &Producer, sender: &Arc<Sender<Item>>) -> PyResult<()> {
     let callback = Callback {
         sender: Mutex::new(Some(sender.clone())),
         home: producer.home.clone(),
@@ -69,7 +69,7 @@ fn call(py: Python<'_>, producer: &Producer, sender: Arc<Sender<Item>>) -> PyRes
     }
     let error = unambiguous(py, &producer.name, error);
     // Nobody wants it if the stream is closed now.
-    let _ = send(py, &sender, Err(error), &producer.name, None);
+    let _ = send(py, sender, Err(error), &producer.name, None);
     Ok(())
 }
 
