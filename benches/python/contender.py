@@ -1,8 +1,8 @@
 """One contender, in a process of its own: it measures what it is asked to, until it is told to end.
 
-The first argument is the contender's name, the second, if any, the folder that it finds thrasks in.
-Each line on standard input asks for one turn at one scenario, as JSON; each is answered by a line
-of JSON on standard output. `side_by_side.py` starts these.
+The first argument is the contender's name, the second, if any, the folder that it finds its
+package in. Each line on standard input asks for one turn at one scenario, as JSON; each is answered
+by a line of JSON on standard output. `side_by_side.py` starts these.
 """
 
 from __future__ import annotations
@@ -17,104 +17,15 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
-from scenarios import NAPS, SCENARIOS, Contender, Kind, Scenario
-
-#: Does the work once, from making the coroutines to having the results.
-Work = Callable[[], Awaitable[object]]
-
-FIBONACCI = 23
-DOCUMENT = json.dumps(
-    [
-        {
-            "id": i,
-            "name": f"record {i}",
-            "tags": ["a", "bc", "def"],
-            "price": i * 1.25,
-            "nested": {"on": i % 2 == 0, "none": None, "text": "x" * 40},
-        }
-        for i in range(1100)
-    ]
-)
-
-
-# --- the jobs -------------------------------------------------------------------------------------
-
-
-async def trivial(x: int) -> int:
-    return x * 2
-
-
-async def sleep0(x: int) -> int:
-    await asyncio.sleep(0)
-    return x * 2
-
-
-async def sleeping(x: int) -> int:
-    await asyncio.sleep(0.05)
-    return x * 2
-
-
-def fibonacci(n: int) -> int:
-    return n if n < 2 else fibonacci(n - 1) + fibonacci(n - 2)
-
-
-def through_json(_: int) -> int:
-    return len(json.dumps(json.loads(DOCUMENT)))
-
-
-def nap(i: int) -> int:
-    time.sleep(NAPS[i] / 1000)
-    return NAPS[i]
-
-
-#: What bare threads can do as well.
-PLAIN: dict[Kind, tuple[Callable[[int], int], Callable[[Scenario], list[int]]]] = {
-    Kind.JSON: (through_json, lambda scenario: [0] * scenario.jobs),
-    Kind.FIBONACCI: (fibonacci, lambda scenario: [FIBONACCI] * scenario.jobs),
-    Kind.UNEVEN: (nap, lambda scenario: list(range(scenario.jobs))),
-}
-ASYNC: dict[Kind, Callable[[int], Coroutine[Any, Any, int]]] = {
-    Kind.GATHER_TRIVIAL: trivial,
-    Kind.GATHER_SLEEP0: sleep0,
-    Kind.GROUP_TRIVIAL: trivial,
-    Kind.SLEEPING: sleeping,
-    Kind.ROUND_TRIP: trivial,
-}
-
-
-def jobs(
-    scenario: Scenario,
-) -> tuple[Callable[[int], Coroutine[Any, Any, int]], Sequence[int]]:
-    """Return the coroutine function, and what it is called with."""
-    if scenario.kind in ASYNC:
-        return ASYNC[scenario.kind], range(scenario.jobs)
-    plain, inputs = PLAIN[scenario.kind]
-
-    async def job(x: int) -> int:
-        return plain(x)
-
-    return job, inputs(scenario)
-
-
-@cache
-def expected(scenario: Scenario) -> object:
-    """Return what the work has to result in."""
-    if scenario.kind is Kind.EMPTY_GROUP:
-        return None
-    if scenario.kind in ASYNC:
-        return [x * 2 for x in range(scenario.jobs)]
-    plain, inputs = PLAIN[scenario.kind]
-    if scenario.kind is Kind.UNEVEN:
-        return list(NAPS)
-    # They are all the same.
-    return [plain(inputs(scenario)[0])] * scenario.jobs
-
+import bridge
+from jobs import PLAIN, Work, expected, jobs
+from scenarios import PACKAGES, SCENARIOS, Contender, Kind, Scenario
 
 # --- the contenders -------------------------------------------------------------------------------
 
@@ -161,6 +72,16 @@ class Loops:
             return await gather(*[job(x) for x in inputs])
 
         return grouped if scenario.kind is Kind.GROUP_TRIVIAL else gathered
+
+
+class Asyncio(Loops):
+    """The same, and threads for blocking code."""
+
+    def work(self, scenario: Scenario) -> Work:
+        """Return what does the work of a scenario."""
+        if scenario.kind in bridge.KINDS:
+            return bridge.of_asyncio().work(scenario)
+        return super().work(scenario)
 
 
 class Thrasks(Loops):
@@ -244,7 +165,7 @@ class PingPong:
 def kit(contender: Contender) -> Kit:
     match contender:
         case Contender.ASYNCIO:
-            return Loops()
+            return Asyncio()
         case Contender.ROUND_ROBIN:
             return Thrasks("ROUND_ROBIN")
         case Contender.QUEUE:
@@ -256,6 +177,12 @@ def kit(contender: Contender) -> Kit:
             return Threads()
         case Contender.PING_PONG:
             return PingPong()
+        case Contender.THRASKS:
+            return bridge.of_thrasks()
+        case Contender.AIOTHREADS:
+            return bridge.of_aiothreads()
+        case Contender.ATHREADING:
+            return bridge.of_athreading()
 
 
 # --- measuring ------------------------------------------------------------------------------------
@@ -295,14 +222,15 @@ def gil_enabled() -> bool:
     return enabled()
 
 
-def own_version(folder: Path | None) -> str | None:
-    """Return the version of thrasks, if it is the right one."""
-    if "thrasks" not in sys.modules:
+def own_version(contender: Contender, folder: Path | None) -> str | None:
+    """Return the version of the contender's package, if it is the right one."""
+    package = PACKAGES.get(contender)
+    if package is None:
         return None
-    found = Path(sys.modules["thrasks"].__file__ or "").resolve()
+    found = Path(sys.modules[package].__file__ or "").resolve()
     if folder is not None and not found.is_relative_to(folder.resolve()):
-        raise ImportError(f"thrasks was to come from {folder}, and came from {found}")
-    return importlib.metadata.version("thrasks")
+        raise ImportError(f"{package} was to come from {folder}, and came from {found}")
+    return importlib.metadata.version(package)
 
 
 def serve(contender: Contender, folder: Path | None, answers: TextIO) -> None:
@@ -313,7 +241,7 @@ def serve(contender: Contender, folder: Path | None, answers: TextIO) -> None:
     with asyncio.Runner() as runner:
         try:
             own = kit(contender)
-            version = own_version(folder)
+            version = own_version(contender, folder)
         except Exception as error:
             traceback.print_exc()
             answer(error=f"{type(error).__name__}: {error}")

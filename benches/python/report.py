@@ -90,10 +90,17 @@ class Results:
         goal = scenario.goal
         if goal is None or contender not in goal.who:
             return None
-        of = goal.of
         own = self._time(scenario, contender, medians)
-        reference = self._time(scenario, of, medians) if isinstance(of, Contender) else of
+        reference = self._reference(scenario, goal, medians)
         return None if own is None or reference is None else goal.ratio(own, reference)
+
+    def _reference(self, scenario: Scenario, goal: Goal, medians: bool) -> float | None:
+        if isinstance(goal.of, (int, float)):
+            return goal.of
+        times = [self._time(scenario, rival, medians) for rival in goal.rivals()]
+        known = [time for time in times if time is not None]
+        # One that has no time might have been the fastest.
+        return min(known) if len(known) == len(times) else None
 
     def _time(self, scenario: Scenario, contender: Contender, medians: bool) -> float | None:
         row = self.rows.get((scenario, contender))
@@ -112,8 +119,8 @@ class Results:
 
     def noisy(self, scenario: Scenario, contender: Contender) -> bool:
         """Say whether the goal's figure is of times that vary a lot."""
-        of = None if scenario.goal is None else scenario.goal.of
-        who = [contender, of] if isinstance(of, Contender) else [contender]
+        rivals = () if scenario.goal is None else scenario.goal.rivals()
+        who = (contender, *rivals)
         return any(row.spread > NOISY for one, row in self.of(scenario) if one in who)
 
     def as_json(self) -> dict[str, Any]:

@@ -6,6 +6,8 @@ __all__ = [
     "CONTENDERS",
     "NAPS",
     "OLD",
+    "PACKAGES",
+    "PEERS",
     "SCENARIOS",
     "Contender",
     "Goal",
@@ -28,6 +30,9 @@ class Contender(enum.Enum):
     OLD = "thrasks 0.1"
     THREADS = "bare threads"
     PING_PONG = "raw ping-pong"
+    THRASKS = "thrasks"
+    AIOTHREADS = "aiothreads"
+    ATHREADING = "athreading"
 
 
 class Kind(enum.Enum):
@@ -42,6 +47,11 @@ class Kind(enum.Enum):
     UNEVEN = enum.auto()
     EMPTY_GROUP = enum.auto()
     ROUND_TRIP = enum.auto()
+    CALLS_IN_TURN = enum.auto()
+    CALLS_AT_ONCE = enum.auto()
+    ITEMS = enum.auto()
+    ITEMS_SLOWLY = enum.auto()
+    STEPS = enum.auto()
 
 
 class Unit(enum.Enum):
@@ -57,9 +67,9 @@ class Goal:
     """What thrasks may cost at most, or has to reach at least."""
 
     limit: float
-    #: A contender: its time. A number: nanoseconds.
-    of: Contender | float
-    #: What that is, if it is a number.
+    #: A contender: its time. Several: that of the fastest. A number: nanoseconds.
+    of: Contender | tuple[Contender, ...] | float
+    #: What that is, if it is not one contender.
     name: str = ""
     #: Whether it is a speed to be reached, and not a time to be kept.
     speed: bool = False
@@ -70,6 +80,12 @@ class Goal:
         name = self.of.value if isinstance(self.of, Contender) else self.name
         share = "" if self.limit == 1 else f"{self.limit:.2f} "
         return f"{'>=' if self.speed else '<='} {share}{name}"
+
+    def rivals(self) -> tuple[Contender, ...]:
+        """Return the contenders whose times count."""
+        if isinstance(self.of, Contender):
+            return (self.of,)
+        return self.of if isinstance(self.of, tuple) else ()
 
     def ratio(self, own: float, reference: float) -> float:
         """Compare a time with that of the reference, the way round that the goal has it."""
@@ -117,6 +133,17 @@ OLD: Final = Contender.OLD
 
 #: Those whose members can run coroutines.
 LOOPS: Final = (ASYNCIO, Contender.ROUND_ROBIN, Contender.QUEUE, OLD)
+#: Those who come and go with blocking code, and have been installed apart.
+PEERS: Final = (Contender.AIOTHREADS, Contender.ATHREADING)
+#: The packages of those who have one.
+PACKAGES: Final = {
+    Contender.ROUND_ROBIN: "thrasks",
+    Contender.QUEUE: "thrasks",
+    Contender.OLD: "thrasks",
+    Contender.THRASKS: "thrasks",
+    Contender.AIOTHREADS: "aiothreads",
+    Contender.ATHREADING: "athreading",
+}
 #: In the order of the table.
 CONTENDERS: Final = tuple(Contender)
 
@@ -253,7 +280,75 @@ def _scenarios() -> tuple[Scenario, ...]:
             inner=20,
         ),
     ]
+    found += _of_blocking_code()
     return tuple(found)
+
+
+def _of_blocking_code() -> list[Scenario]:
+    thrasks = Contender.THRASKS
+    only = frozenset({thrasks})
+    callers = (ASYNCIO, thrasks, *PEERS)
+    iterators = (thrasks, *PEERS)
+    return [
+        Scenario(
+            "threaded-in-turn",
+            "calls of a trivial function on a thread, 50 one after another",
+            Kind.CALLS_IN_TURN,
+            jobs=50,
+            workers=1,
+            unit=Unit.US,
+            samples=6,
+            warm_ups=1,
+            who=callers,
+            goal=Goal(0.5, ASYNCIO, who=only),
+        ),
+        Scenario(
+            "threaded-at-once",
+            f"calls of a trivial function on threads, {spaced(1000)} at once",
+            Kind.CALLS_AT_ONCE,
+            jobs=1000,
+            workers=1,
+            unit=Unit.US,
+            samples=4,
+            warm_ups=1,
+            who=callers,
+            goal=Goal(0.33, ASYNCIO, who=only),
+        ),
+        Scenario(
+            "iterable-20000",
+            f"async for over a generator on a thread, {spaced(20000)} items",
+            Kind.ITEMS,
+            jobs=20000,
+            workers=1,
+            unit=Unit.NS,
+            samples=2,
+            warm_ups=1,
+            who=iterators,
+            goal=Goal(10, PEERS, "the peers", speed=True, who=only),
+        ),
+        Scenario(
+            "iterable-slowly-5000",
+            f"async for over a generator, await sleep(0) after each of {spaced(5000)} items",
+            Kind.ITEMS_SLOWLY,
+            jobs=5000,
+            workers=1,
+            unit=Unit.NS,
+            samples=2,
+            warm_ups=1,
+            who=iterators,
+        ),
+        Scenario(
+            "generate-2000",
+            f"asend to a generator on a thread, {spaced(2000)} times",
+            Kind.STEPS,
+            jobs=2000,
+            workers=1,
+            unit=Unit.US,
+            samples=2,
+            warm_ups=1,
+            who=(thrasks, Contender.ATHREADING),
+        ),
+    ]
 
 
 SCENARIOS: Final = _scenarios()

@@ -1,9 +1,9 @@
-"""Measure thrasks side by side with asyncio, thrasks 0.1 and bare threads, in one run.
+"""Measure thrasks side by side with asyncio, bare threads, thrasks 0.1 and the peers, in one run.
 
 Every contender lives in a process of its own. They take turns at each scenario, round after round,
 so that whatever else the machine does hits all of them alike.
 
-    python side_by_side.py [--quick] [--thrasks01 DIR] [--json FILE] [--only NAME]
+    python side_by_side.py [--quick] [--thrasks01 DIR] [--peers DIR] [--json FILE] [--only NAME]
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -30,11 +30,14 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 import machine
 from children import Child, LostError
 from report import Results, Row, show
-from scenarios import SCENARIOS, Contender, Scenario
+from scenarios import OLD, PACKAGES, PEERS, SCENARIOS, Contender, Scenario
 
 #: Seconds after which no new round begins, and rounds at most.
 QUICK = (23.0, 3)
 FULL = (210.0, 20)
+
+#: The contenders that are in folders of their own, and are left out unless these are given.
+APART = (OLD, *PEERS)
 
 #: A contender that was lost so often is not started again.
 LIVES = 3
@@ -50,7 +53,7 @@ LOAD = 0.5
 class Team:
     """The children, one per contender, started when they are needed."""
 
-    thrasks01: Path | None
+    folders: Mapping[Contender, Path]
     results: Results
     _children: dict[Contender, Child] = field(default_factory=dict)
     _lost: dict[Contender, list[str]] = field(default_factory=dict)
@@ -76,7 +79,7 @@ class Team:
 
     def _child(self, contender: Contender) -> Child:
         if contender not in self._children:
-            child = Child(contender, self.thrasks01 if contender is Contender.OLD else None)
+            child = Child(contender, self.folders.get(contender))
             self._children[contender] = child
             if child.version is not None:
                 self.results.versions[contender] = child.version
@@ -100,15 +103,20 @@ class Team:
         self._children.clear()
 
 
-def members(scenario: Scenario, *, with_old: bool) -> list[Contender]:
-    return [who for who in scenario.who if with_old or who is not Contender.OLD]
+def members(scenario: Scenario, folders: Mapping[Contender, Path]) -> list[Contender]:
+    return [who for who in scenario.who if who in folders or who not in APART]
 
 
 def measure(
     scenarios: Sequence[Scenario], options: argparse.Namespace, progress: Console
 ) -> Results:
     results = Results(scenarios)
-    team = Team(options.thrasks01, results)
+    folders: dict[Contender, Path] = {}
+    if options.thrasks01 is not None:
+        folders[OLD] = options.thrasks01
+    if options.peers is not None:
+        folders |= dict.fromkeys(PEERS, options.peers)
+    team = Team(folders, results)
     budget, most = QUICK if options.quick else FULL
     begin = time.monotonic()
     longest = 0.0
@@ -120,7 +128,7 @@ def measure(
                     break
                 for scenario in scenarios:
                     tick(results.rounds + 1, scenario.name)
-                    who = members(scenario, with_old=options.thrasks01 is not None)
+                    who = members(scenario, folders)
                     # Each is the first to go, and goes after each of the others, in some round.
                     first = results.rounds % len(who)
                     for contender in who[first:] + who[:first]:
@@ -164,16 +172,25 @@ def meter(progress: Console, budget: float) -> Iterator[Callable[[int, str], Non
 # --- the command line -----------------------------------------------------------------------------
 
 
-def folder_of_thrasks01(text: str) -> Path:
+def folder_with(text: str, contenders: Sequence[Contender], requirements: str) -> Path:
     folder = Path(text)
     if not folder.is_dir():
         raise argparse.ArgumentTypeError(f"not a folder: {text}")
-    if not (folder / "thrasks" / "__init__.py").is_file():
-        raise argparse.ArgumentTypeError(
-            f"no package thrasks in {text};"
-            " to get it: pip install --no-deps --target DIR thrasks==0.1.0.post1"
-        )
+    for package in (PACKAGES[contender] for contender in contenders):
+        if not (folder / package / "__init__.py").is_file():
+            raise argparse.ArgumentTypeError(
+                f"no package {package} in {text};"
+                f" to get it: pip install --no-deps --target DIR {requirements}"
+            )
     return folder
+
+
+def folder_of_thrasks01(text: str) -> Path:
+    return folder_with(text, [OLD], "thrasks==0.1.0.post1")
+
+
+def folder_of_peers(text: str) -> Path:
+    return folder_with(text, PEERS, "aiothreads==1.1.4 athreading==0.3.1")
 
 
 def writable_file(text: str) -> Path:
@@ -214,6 +231,12 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         type=folder_of_thrasks01,
         metavar="DIR",
         help="the folder that thrasks 0.1 has been installed into; it is left out otherwise",
+    )
+    parser.add_argument(
+        "--peers",
+        type=folder_of_peers,
+        metavar="DIR",
+        help="the folder that aiothreads and athreading have been installed into; likewise",
     )
     parser.add_argument(
         "--json",
@@ -288,11 +311,11 @@ def bench(options: argparse.Namespace, console: Console, progress: Console) -> i
             message = f"cannot write {options.json}: {error.strerror}"
             print(f"side_by_side.py: error: {message}", file=sys.stderr)
             return 1
-    # What has become of the old one is its own business.
+    # What has become of the others' work is their own business.
     broken = {
         who.value
         for (_, who), row in results.rows.items()
-        if row.failure is not None and who is not Contender.OLD
+        if row.failure is not None and who not in APART
     }
     if broken:
         names = ", ".join(sorted(broken))

@@ -14,18 +14,46 @@ use crate::stamp::Fingerprint;
 use crate::steps::Steps;
 use crate::venv::{Environment, Group};
 
-/// The peer of our own name: installed apart, since the two cannot be in one environment.
-const PEER: &str = "thrasks==0.1.0.post1";
+/// Packages that are installed apart, where only the benchmark's own processes find them.
+struct Apart {
+    /// The option that says where they are.
+    option: &'static str,
+    folder: &'static str,
+    stamp: &'static str,
+    packages: &'static [&'static str],
+}
+
+const APART: [Apart; 2] = [
+    // Of our own name: the two cannot be in one environment.
+    Apart {
+        option: "--thrasks01",
+        folder: "thrasks-0.1",
+        stamp: "peer",
+        packages: &["thrasks==0.1.0.post1"],
+    },
+    Apart {
+        option: "--peers",
+        folder: "peers",
+        stamp: "peers",
+        packages: &["aiothreads==1.1.4", "athreading==0.3.1"],
+    },
+];
 
 /// The command.
 pub(crate) fn run(wanted: Wanted, quick: bool) -> Result<ExitCode> {
     let project = Project::locate()?;
     let environment = prepare::all(&project, wanted, &[Group::Build, Group::Bench])?;
-    let peer = ensure_peer(&environment)?;
+    let folders = APART
+        .iter()
+        .map(|apart| Ok((apart.option, apart.ensure(&environment)?)))
+        .collect::<Result<Vec<_>>>()?;
     let mut steps = Steps::default();
     steps.run("Python, side by side", || {
         let mut command = environment.command([project.path("benches/python/side_by_side.py")]);
-        command.current_dir(environment.run_folder()).arg("--thrasks01").arg(&peer);
+        command.current_dir(environment.run_folder());
+        for (option, folder) in &folders {
+            command.arg(option).arg(folder);
+        }
         if quick {
             command.arg("--quick");
         }
@@ -43,25 +71,27 @@ pub(crate) fn run(wanted: Wanted, quick: bool) -> Result<ExitCode> {
     Ok(steps.finish())
 }
 
-/// Installs the peer into a folder that a program can put in front of its path.
-fn ensure_peer(environment: &Environment) -> Result<PathBuf> {
-    let _lock = environment.lock()?;
-    let folder = environment.folder().join("thrasks-0.1");
-    let stamp = environment.stamp("peer");
-    let fingerprint = Fingerprint::default().text("peer", PEER).finish();
-    if stamp.matches(&fingerprint) && folder.is_dir() {
-        return Ok(folder);
+impl Apart {
+    /// Installs them into a folder that a program can put in front of its path.
+    fn ensure(&self, environment: &Environment) -> Result<PathBuf> {
+        let _lock = environment.lock()?;
+        let folder = environment.folder().join(self.folder);
+        let stamp = environment.stamp(self.stamp);
+        let names = self.packages.join(" ");
+        let fingerprint = Fingerprint::default().text("peer", &names).finish();
+        if stamp.matches(&fingerprint) && folder.is_dir() {
+            return Ok(folder);
+        }
+        println!("installing {names} apart");
+        stamp.clear()?;
+        if folder.exists() {
+            fs::remove_dir_all(&folder)
+                .with_context(|| format!("cannot remove {}", folder.display()))?;
+        }
+        let mut pip = environment.pip();
+        pip.args(["install", "--no-deps", "--target"]).arg(&folder).args(self.packages);
+        process::run(&mut pip).with_context(|| format!("{names} could not be installed"))?;
+        stamp.set(&fingerprint)?;
+        Ok(folder)
     }
-    println!("installing {PEER} apart");
-    stamp.clear()?;
-    if folder.exists() {
-        fs::remove_dir_all(&folder)
-            .with_context(|| format!("cannot remove {}", folder.display()))?;
-    }
-    process::run(
-        environment.pip().args(["install", "--no-deps", "--target"]).arg(&folder).arg(PEER),
-    )
-    .with_context(|| format!("{PEER} could not be installed"))?;
-    stamp.set(&fingerprint)?;
-    Ok(folder)
 }
