@@ -6,10 +6,24 @@ __all__: list[str] = []
 
 import threading
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 from weakref import WeakValueDictionary
 
+P = ParamSpec("P")
+FirstT = TypeVar("FirstT", contravariant=True)
+ResultT = TypeVar("ResultT", covariant=True)
 BoundT = TypeVar("BoundT")
+
+
+class Taking(Protocol[FirstT, P, ResultT]):
+    """A wrapper of a function whose first argument is of a type.
+
+    Type checkers take what is decorated with `staticmethod` or `classmethod` for a plain function:
+    only by its first argument can they tell whether it is bound. As the type of ``self`` this makes
+    both mypy and pyright look; the wrapper's own, with ``Concatenate``, does not make mypy do so.
+    """
+
+    def sync_call(self, first: FirstT, /, *args: P.args, **kwargs: P.kwargs) -> ResultT: ...
 
 
 class Binder(Generic[BoundT]):

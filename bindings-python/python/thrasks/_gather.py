@@ -280,7 +280,7 @@ class GatheringFuture(asyncio.Future[T]):
                     self.exception()
 
 
-Coroutine.register(GatheringFuture)
+Coroutine.register(GatheringFuture)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _set_awaited_by(
@@ -314,7 +314,7 @@ def threaded_gather(  # type: ignore[overload-overlap]
     loop_factory: LoopFactory | None = None,
 ) -> GatheringFuture[tuple[T1]]: ...
 @overload
-def threaded_gather(
+def threaded_gather(  # pyright: ignore[reportOverlappingOverload]
     aw1: Awaitable[T1],
     /,
     *,

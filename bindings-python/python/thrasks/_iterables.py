@@ -14,9 +14,9 @@ __all__ = [
 import inspect
 from collections.abc import Callable, Iterator
 from functools import partial, update_wrapper
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
-from ._binding import Binder, unwrap
+from ._binding import Binder, Taking, unwrap
 from ._places import OWN_THREAD, Place, check_function, check_size, name_of
 from ._streams import ThreadedAsyncIterator
 
@@ -85,12 +85,22 @@ class ThreadedIterable(ThreadedIterableBase[P, T]):
         update_wrapper(self, unwrap(func))
         self._binder = Binder(func, self._bind)
 
-    @overload
-    def __get__(self, instance: None, owner: type | None = None) -> Self: ...
+    # A class method, of a class or an instance of it.
     @overload
     def __get__(
-        self: ThreadedIterable[Concatenate[S, Q], C], instance: S, owner: type | None = None
+        self: Taking[type[S], Q, Iterator[C]], instance: object, owner: type[S]
     ) -> BoundThreadedIterable[Q, C]: ...
+    # A method, of the class.
+    @overload
+    def __get__(self, instance: None, owner: type | None = None) -> Self: ...
+    # A method.
+    @overload
+    def __get__(
+        self: Taking[S, Q, Iterator[C]], instance: S, owner: type | None = None
+    ) -> BoundThreadedIterable[Q, C]: ...
+    # A static method, of an instance.
+    @overload
+    def __get__(self, instance: object, owner: type | None = None) -> Self: ...
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self._binder.bind(instance, owner) or self
 

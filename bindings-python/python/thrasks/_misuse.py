@@ -62,7 +62,7 @@ def look_for_lost(task: Any, lost: Callable[[], None]) -> None:
 
 def _close(task: Any, loop: asyncio.AbstractEventLoop) -> None:
     # Who keeps what is reported here keeps the task, which never lets go of them by itself.
-    for callback, *_ in list(task._callbacks or ()):
+    for callback, *_ in list(task._callbacks or []):
         task.remove_done_callback(callback)
     try:
         task.get_coro().close()

@@ -16,9 +16,9 @@ import asyncio
 import inspect
 from collections.abc import Callable, Generator
 from functools import update_wrapper
-from typing import TYPE_CHECKING, Any, Concatenate, Final, Generic, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeVar, overload
 
-from ._binding import Binder, unwrap
+from ._binding import Binder, Taking, unwrap
 from ._iterables import ThreadedIterable, ThreadedIterableBase, ThreadedIterableSeparate
 from ._places import OWN_THREAD, OWN_THREAD_JOINED, Place, check_function, name_of
 from ._thrasks import start_call
@@ -115,12 +115,22 @@ class Threaded(ThreadedBase[P, T]):
         update_wrapper(self, unwrap(func))
         self._binder = Binder(func, self._bind)
 
-    @overload
-    def __get__(self, instance: None, owner: type | None = None) -> Self: ...
+    # A class method, of a class or an instance of it.
     @overload
     def __get__(
-        self: Threaded[Concatenate[S, Q], C], instance: S, owner: type | None = None
+        self: Taking[type[S], Q, C], instance: object, owner: type[S]
     ) -> BoundThreaded[Q, C]: ...
+    # A method, of the class.
+    @overload
+    def __get__(self, instance: None, owner: type | None = None) -> Self: ...
+    # A method.
+    @overload
+    def __get__(
+        self: Taking[S, Q, C], instance: S, owner: type | None = None
+    ) -> BoundThreaded[Q, C]: ...
+    # A static method, of an instance.
+    @overload
+    def __get__(self, instance: object, owner: type | None = None) -> Self: ...
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self._binder.bind(instance, owner) or self
 

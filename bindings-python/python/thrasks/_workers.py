@@ -211,7 +211,7 @@ def _interrupt(names: set[str]) -> None:
 # Before the interpreter begins to finalise, and before it joins the other threads: those may wait
 # for what runs on these. The private hook is the one that concurrent.futures uses, for this reason.
 if hasattr(threading, "_register_atexit"):
-    threading._register_atexit(_at_exit)
+    threading._register_atexit(_at_exit)  # pyright: ignore[reportAttributeAccessIssue]
 # And again for what the callbacks that were registered since have started.
 atexit.register(_at_exit)
 

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator
 from concurrent.futures import Executor
 from functools import partial, wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar, overload
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast, overload
 
 from ._places import (
     check_executor,
@@ -145,9 +145,11 @@ def iterate(
     size = check_size("buffer_maxsize", buffer_maxsize)
     name = name_of(fn)
 
-    @wraps(fn)
+    function = cast("Callable[..., Iterable[Any]]", fn)
+
+    @wraps(function)
     def aiterate(*args: Any, **kwargs: Any) -> ThreadedAsyncIterator[Any]:
-        return ThreadedAsyncIterator._of(partial(fn, *args, **kwargs), size, place, name)
+        return ThreadedAsyncIterator._of(partial(function, *args, **kwargs), size, place, name)
 
     return aiterate
 
