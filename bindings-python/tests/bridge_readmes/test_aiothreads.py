@@ -4,37 +4,40 @@
 a client of `http.client`. The web is a server on this machine. Sleeps that stand for work are
 meetings of those that are said to run at once. In the README's order:
 
-==============================================  ================================================
-Heading                                         Test
-==============================================  ================================================
-Why aiothreads?: asyncio                        TestOverview.test_what_asyncio_offers
-Why aiothreads?: aiothreads                     TestOverview.test_what_there_is_more
-Installation                                    (a command of the shell)
-Basic Usage                                     TestQuickStart.test_basic_usage
-Choosing the Right Decorator                    TestThreads.test_the_right_decorator
-The @threaded Decorator                         TestThreads.test_the_threaded_decorator
-Decorated Function Interface                    TestThreads.test_decorated_function_interface
-Type Safety                                     TestThreads.test_type_safety; tests/typed
-Separate Thread Execution                       TestThreads.test_separate_thread_execution
-Important Notice about Separate Functions       TestThreads.test_notice_about_separate_functions
-Class Method Support                            TestThreads.test_class_method_support
-Object Interface for All Decorators             TestThreads.test_object_interface
-Sync and Async Calling                          TestThreads.test_sync_and_async_calling
-Type Preservation                               TestThreads.test_type_preservation; tests/typed
-The @threaded_iterable Decorator                TestIterableDecorator
-Backpressure Control: environment variable      TestBackpressure.test_default_queue_size
-Backpressure Control                            TestBackpressure.test_slow_consumer
-Context Manager Support                         TestContextManager
-Separate Thread Generators                      TestSeparateGenerators.test_of_one
-Resource Control Warning                        TestSeparateGenerators.test_warning
-Basic Async Calls                               TestAsyncFromThreads.test_basic_async_calls
-Event Loop Context                              TestAsyncFromThreads.test_event_loop_context
-Using with asyncio.to_thread                    TestAsyncFromThreads.test_with_to_thread
-Coroutine Waiting                               TestAsyncFromThreads.test_coroutine_waiting
-Context Variables                               TestAsyncFromThreads.test_context_variables
-Error Handling                                  TestAdvanced.test_error_handling
-Performance Considerations                      TestAdvanced.test_performance_considerations
-==============================================  ================================================
+==========================================  =======================================================
+Heading                                     Test
+==========================================  =======================================================
+Why aiothreads?: asyncio                    TestOverview.test_what_asyncio_offers
+Why aiothreads?: aiothreads                 TestOverview.test_what_there_is_more
+                                            TestOverview.test_what_there_is_more_as_a_whole_program
+Installation                                (a command of the shell)
+Basic Usage                                 TestQuickStart.test_basic_usage
+Choosing the Right Decorator                TestThreads.test_the_right_decorator
+                                            TestThreads.test_the_pool_limits_how_many_calls_run
+The @threaded Decorator                     TestThreads.test_the_threaded_decorator
+Decorated Function Interface                TestThreads.test_decorated_function_interface
+Type Safety                                 TestThreads.test_type_safety; tests/typed
+Separate Thread Execution                   TestThreads.test_separate_thread_execution
+Important Notice about Separate Functions   TestThreads.test_notice_about_separate_functions
+Class Method Support                        TestThreads.test_class_method_support
+Object Interface for All Decorators         TestThreads.test_object_interface
+Sync and Async Calling                      TestThreads.test_sync_and_async_calling
+Type Preservation                           TestThreads.test_type_preservation; tests/typed
+The @threaded_iterable Decorator            TestIterableDecorator
+Backpressure Control: environment variable  TestBackpressure.test_default_queue_size
+Backpressure Control                        TestBackpressure.test_slow_consumer
+Context Manager Support                     TestContextManager
+Separate Thread Generators                  TestSeparateGenerators.test_of_one
+Resource Control Warning                    TestSeparateGenerators.test_warning
+                                            TestSeparateGenerators.test_warning_heeded
+Basic Async Calls                           TestAsyncFromThreads.test_basic_async_calls
+Event Loop Context                          TestAsyncFromThreads.test_event_loop_context
+Using with asyncio.to_thread                TestAsyncFromThreads.test_with_to_thread
+Coroutine Waiting                           TestAsyncFromThreads.test_coroutine_waiting
+Context Variables                           TestAsyncFromThreads.test_context_variables
+Error Handling                              TestAdvanced.test_error_handling
+Performance Considerations                  TestAdvanced.test_performance_considerations
+==========================================  =======================================================
 
 Where an example cannot work, with whatever library, a test beside it shows how it fails:
 ``..._as_it_is_written``.
@@ -132,6 +135,36 @@ class TestOverview:
         # It would go on for ever.
         await stopped.wait()
 
+    def test_what_there_is_more_as_a_whole_program(self) -> None:
+        # It ends, though nothing ends the generator but the loop over it being left.
+        done = python(
+            """
+            import asyncio
+            import itertools
+            from thrasks import sync_await, threaded, threaded_iterable
+
+            @threaded
+            def blocks_and_awaits():
+                sync_await(asyncio.sleep, 0)
+                return "done"
+
+            @threaded_iterable(max_size=100)
+            def numbers():
+                yield from itertools.count()
+
+            async def main():
+                print(await blocks_and_awaits())
+                async for number in numbers():
+                    if number == 3:
+                        break
+                    print(number)
+
+            asyncio.run(main())
+            """
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.split() == ["done", "0", "1", "2"]
+
 
 class TestQuickStart:
     def test_basic_usage(self, capsys: pytest.CaptureFixture[str]) -> None:
@@ -185,6 +218,25 @@ class TestThreads:
         assert len(in_pool) == POOL
         assert len(set(names)) == 2 * (POOL + 1)
         assert in_pool.isdisjoint(names)
+
+    async def test_the_pool_limits_how_many_calls_run(self) -> None:
+        lock = threading.Lock()
+        running = most = 0
+        together = Everybody(POOL)
+
+        @threaded
+        def call(first: bool) -> None:
+            nonlocal running, most
+            with lock:
+                running += 1
+                most = max(most, running)
+            if first:
+                together.meet_blocking()
+            with lock:
+                running -= 1
+
+        await asyncio.gather(*[call(i < POOL) for i in range(10 * POOL)])
+        assert most == POOL
 
     async def test_the_threaded_decorator(self) -> None:
         together = Everybody(2)

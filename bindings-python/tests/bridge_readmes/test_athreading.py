@@ -25,7 +25,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, 
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from support import Everybody, Signal
+from support import Everybody, Signal, python
 
 import thrasks
 
@@ -132,6 +132,38 @@ class TestIterate:
         # Each on one thread of the executor.
         assert all(len(names) == 1 for names in threads.values())
         assert set().union(*threads.values()) == {f"mine_{i}" for i in range(STREAMS)}
+
+    def test_asynchronous_as_a_whole_program(self) -> None:
+        # Nobody shuts its executor down.
+        done = python(
+            """
+            import asyncio
+            from concurrent.futures import ThreadPoolExecutor
+            import thrasks
+
+            def worker(count):
+                yield from range(count)
+
+            async def aprint_stream(number, stream):
+                async with stream:
+                    async for step in stream:
+                        print(number, step)
+
+            async def run():
+                executor = ThreadPoolExecutor(max_workers=4)
+                await asyncio.gather(
+                    *[aprint_stream(i, thrasks.iterate(worker(3), executor)) for i in range(4)]
+                )
+
+            asyncio.run(run())
+            """
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        lines = done.stdout.splitlines()
+        assert sorted(lines) == [f"{number} {step}" for number in range(4) for step in range(3)]
+        for number in "0123":
+            steps = [line.split()[1] for line in lines if line.startswith(number)]
+            assert steps == ["0", "1", "2"]
 
 
 class TestGenerate:
