@@ -216,7 +216,8 @@ def threaded(func: Any) -> Any:
 
     Args:
         func: A function, a method, a ``staticmethod`` or a ``classmethod``. A generator function is
-            given to `threaded_iterable`.
+            given to `threaded_iterable`; type checkers know it by being annotated to return a
+            ``Generator``.
 
     Returns:
         The function as an object that calls it: on a thread when it is itself called

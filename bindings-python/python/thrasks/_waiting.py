@@ -118,7 +118,7 @@ def _check_coroutine(coro: object) -> None:
         raise TypeError(f"a coroutine was expected, got {coro!r}{advice}")
 
 
-def _check_function(function: object) -> None:
+def _check_function(function: Any) -> None:
     if callable(function):
         return
     advice = ""

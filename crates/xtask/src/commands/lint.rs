@@ -93,7 +93,7 @@ pub(super) fn python(steps: &mut Steps, project: &Project, prepared: &Prepared) 
         for name in ["ruff check", "ruff format"] {
             steps.skip(name, "there is no environment");
         }
-        for name in ["mypy", "stubtest"] {
+        for name in ["mypy", "pyright", "stubtest"] {
             steps.skip(name, "the wheel is not installed");
         }
         return Ok(());
@@ -104,7 +104,7 @@ pub(super) fn python(steps: &mut Steps, project: &Project, prepared: &Prepared) 
     })?;
 
     let Some(environment) = prepared.installed() else {
-        for name in ["mypy", "stubtest"] {
+        for name in ["mypy", "pyright", "stubtest"] {
             steps.skip(name, "the wheel is not installed");
         }
         return Ok(());
@@ -123,6 +123,7 @@ pub(super) fn python(steps: &mut Steps, project: &Project, prepared: &Prepared) 
             steps.skip(&name, &format!("there are no Python files in {folder}"));
         }
     }
+    steps.run("pyright of the package", || process::run(&mut pyright(project, environment)))?;
     steps.run("stubtest", || {
         // Of the whole package, the native module included; from where only the installed one can be imported.
         let mut stubtest = mypy(project, environment, "mypy.stubtest");
@@ -150,6 +151,14 @@ fn mypy(project: &Project, environment: &Environment, module: &str) -> Command {
         mypy.arg("--mypy-config-file").arg(settings(project));
     }
     mypy
+}
+
+/// Of the package, and of the tests of what users see of it: so say the settings.
+fn pyright(project: &Project, environment: &Environment) -> Command {
+    let mut pyright = Command::new(environment.program("basedpyright"));
+    pyright.current_dir(project.root()).arg("--project").arg(settings(project));
+    pyright.arg("--pythonpath").arg(environment.python());
+    pyright
 }
 
 fn settings(project: &Project) -> PathBuf {
