@@ -6,7 +6,7 @@ __all__: list[str] = []
 
 import threading
 from collections.abc import Callable
-from typing import Any, Generic, ParamSpec, Protocol, TypeVar
+from typing import Any, Generic, ParamSpec, Protocol, TypeVar, final
 from weakref import WeakValueDictionary
 
 P = ParamSpec("P")
@@ -24,6 +24,14 @@ class Taking(Protocol[FirstT, P, ResultT]):
     """
 
     def sync_call(self, first: FirstT, /, *args: P.args, **kwargs: P.kwargs) -> ResultT: ...
+
+
+@final
+class Unknown:
+    """What type checkers know nothing of: as a result only `Any` and `Never` pass for this.
+
+    To pyright something of such a type is whatever the first overload that it meets asks for.
+    """
 
 
 class Binder(Generic[BoundT]):

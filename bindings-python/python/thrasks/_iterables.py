@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from functools import partial, update_wrapper
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
-from ._binding import Binder, Taking, unwrap
+from ._binding import Binder, Taking, Unknown, unwrap
 from ._places import OWN_THREAD, Place, check_function, check_size, name_of
 from ._streams import ThreadedAsyncIterator
 
@@ -85,6 +85,11 @@ class ThreadedIterable(ThreadedIterableBase[P, T]):
         update_wrapper(self, unwrap(func))
         self._binder = Binder(func, self._bind)
 
+    # Nobody can tell: its first argument may be anything.
+    @overload
+    def __get__(
+        self: Taking[Unknown, Q, Iterator[C]], instance: object, owner: type
+    ) -> BoundThreadedIterable[..., C]: ...
     # A class method, of a class or an instance of it.
     @overload
     def __get__(

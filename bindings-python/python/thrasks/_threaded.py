@@ -18,7 +18,7 @@ from collections.abc import Callable, Generator
 from functools import update_wrapper
 from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeVar, overload
 
-from ._binding import Binder, Taking, unwrap
+from ._binding import Binder, Taking, Unknown, unwrap
 from ._iterables import ThreadedIterable, ThreadedIterableBase, ThreadedIterableSeparate
 from ._places import OWN_THREAD, OWN_THREAD_JOINED, Place, check_function, name_of
 from ._thrasks import start_call
@@ -115,6 +115,11 @@ class Threaded(ThreadedBase[P, T]):
         update_wrapper(self, unwrap(func))
         self._binder = Binder(func, self._bind)
 
+    # Nobody can tell: its first argument may be anything.
+    @overload
+    def __get__(
+        self: Taking[Unknown, Q, C], instance: object, owner: type
+    ) -> BoundThreaded[..., C]: ...
     # A class method, of a class or an instance of it.
     @overload
     def __get__(
@@ -182,6 +187,8 @@ class ThreadedSeparate(Threaded[P, T]):
 
 
 @overload
+def threaded(func: Callable[P, Unknown]) -> Threaded[P, Any]: ...
+@overload
 def threaded(  # type: ignore[overload-overlap]
     func: staticmethod[P, Generator[T, Any, Any]],
 ) -> ThreadedIterableBase[P, T]: ...
@@ -232,6 +239,10 @@ def threaded(func: Any) -> Any:
     return Threaded(func)
 
 
+@overload
+def threaded_separate(
+    func: Callable[P, Unknown], detach: bool = True
+) -> ThreadedSeparate[P, Any]: ...
 @overload
 def threaded_separate(  # type: ignore[overload-overlap]
     func: staticmethod[P, Generator[T, Any, Any]], detach: bool = True

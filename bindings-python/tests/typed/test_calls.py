@@ -10,9 +10,12 @@ of what is ignored for nothing.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, assert_type
+from typing import TYPE_CHECKING, Any, NoReturn, assert_type
+
+import pytest
 
 from thrasks import (
     BoundThreaded,
@@ -56,6 +59,16 @@ def undecorated(number: int, *, text: str = "") -> str:
     return f"{number}{text}"
 
 
+@threaded
+def parse(text: str) -> Any:
+    return json.loads(text)
+
+
+@threaded
+def refuse(text: str) -> NoReturn:
+    raise ValueError(text)
+
+
 class Account:
     def __init__(self, owner: str, balance: int = 0) -> None:
         self.owner = owner
@@ -79,6 +92,11 @@ class Account:
     @staticmethod
     def interest(balance: int) -> float:
         return balance / 10
+
+    @threaded
+    @staticmethod
+    def formatted(value: Any, width: int = 0) -> str:
+        return f"{value:{width}}"
 
     @threaded_separate
     @staticmethod
@@ -130,6 +148,20 @@ async def test_all_kinds_of_parameters() -> None:
         all_kinds.sync_call("a", key=1.5)  # type: ignore[arg-type]
         first_of(items=[1], default="")  # type: ignore[call-arg]
         first_of([1], "")  # type: ignore[call-arg]
+
+
+async def test_functions_of_which_the_result_is_not_known() -> None:
+    # They are not taken for generator functions, which are functions with another result.
+    found: dict[str, int] = await parse('{"a": 1}')
+    assert found == {"a": 1}
+    with pytest.raises(ValueError, match="no"):
+        await refuse("no")
+    separate = threaded_separate(json.loads)
+    assert await separate("[1]") == separate.sync_call("[1]") == [1]
+    if TYPE_CHECKING:
+        refuse()  # type: ignore[call-arg]
+        # To mypy what has such a result is Any, with its parameters.
+        parse(1)  # pyright: ignore[reportArgumentType]
 
 
 async def test_the_kinds_of_wrappers() -> None:
@@ -191,6 +223,9 @@ async def test_static_methods() -> None:
     assert_type(await account.currency(), str)
     assert_type(await Account.currency(), str)
     assert_type(await Account.outside_in(5), float)
+    assert_type(await account.formatted(5, 3), str)
+    assert_type(await Account.formatted("5", width=3), str)
+    assert await account.formatted(5, 3) == await Account.formatted(5, 3) == "  5"
     assert await account.interest(5) == await Account.interest(5) == 0.5
     if TYPE_CHECKING:
         account.interest()  # type: ignore[call-arg]
