@@ -45,7 +45,8 @@ class TestCall:
         def print_root(x: float) -> float:
             meet()
             root = math.sqrt(x)
-            print(root)
+            # In one piece: print() writes the end of the line by itself, and lines of threads mix.
+            print(f"{root}\n", end="")
             return root
 
         return print_root
