@@ -3,6 +3,9 @@
 Async work runs in parallel over several threads, each with its own event loop, with the semantics
 of asyncio: `ThreadedTaskGroup` is `asyncio.TaskGroup`, and `threaded_gather` is `asyncio.gather`,
 on as many threads as you like. `LoopPool` is a set of such threads to be shared.
+
+Blocking code crosses into async code, and back: `threaded`, `threaded_iterable`, `iterate`,
+`generate`, `iterate_callback`, `FromThreadChannel`, `sync_await` and their kin.
 """
 
 from __future__ import annotations

@@ -218,8 +218,10 @@ def threaded(func: Any) -> Any:
         texts = await asyncio.gather(*(read(path) for path in paths))
 
     The pool is shared by the whole process. So many calls run at once as the machine has
-    processors, and 4 more, but at most 32; others wait for their turn. A loop that was given an
-    executor, by ``set_default_executor``, has its calls run there.
+    processors, and 4 more, but at most 32; others wait for their turn. One that waits for async
+    code (`sync_await`) counts when it goes on, too, but is not made to wait for its turn again.
+    A loop that was given an executor, by ``set_default_executor``, has its calls run there, unless
+    it hides that, as uvloop's do.
 
     Args:
         func: A function, a method, a ``staticmethod`` or a ``classmethod``. A generator function is
