@@ -23,6 +23,6 @@ pub(crate) use self::{
     once::start_once,
     place::Separate,
     stream::StreamBase,
-    threads::{Blocking, stop_blocking},
+    threads::{Blocking, blocking_counts, stop_blocking},
     waiting::wait_on_loop,
 };

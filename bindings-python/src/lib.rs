@@ -33,8 +33,8 @@ mod _thrasks {
     #[pymodule_export]
     use crate::{
         bridge::{
-            CallRef, ChannelBase, GeneratorBase, Separate, StreamBase, start_call, start_once,
-            stop_blocking, wait_on_loop,
+            CallRef, ChannelBase, GeneratorBase, Separate, StreamBase, blocking_counts, start_call,
+            start_once, stop_blocking, wait_on_loop,
         },
         gather::GatherJobs,
         group::GroupBase,

@@ -87,7 +87,9 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     if not inspect.iscoroutinefunction(test):
         return None
     names = inspect.signature(test).parameters
-    asyncio.run(test(**{name: pyfuncitem.funcargs[name] for name in names}))
+    factory = flavours.loop_factory() if "bridge" in pyfuncitem.path.parts else None
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(test(**{name: pyfuncitem.funcargs[name] for name in names}))
     return True
 
 

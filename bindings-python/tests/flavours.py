@@ -117,6 +117,18 @@ def apply(names: Iterable[str]) -> None:
     chosen = names
 
 
+def loop_factory() -> LoopFactory | None:
+    """Return what makes the callers' loops in tests of what there is on every loop, not on workers.
+
+    In the flavour `uvloop` only the workers' loops are uvloop's otherwise.
+    """
+    if "uvloop" in chosen:
+        import uvloop
+
+        return uvloop.new_event_loop
+    return None
+
+
 def prelude() -> str:
     """Return what sets them in another interpreter: a line of Python."""
     if not chosen:

@@ -16,10 +16,19 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from support import PATIENCE, WORKER_PREFIX, idle_workers, worker_threads
+from support import (
+    BLOCKING_PREFIX,
+    PATIENCE,
+    WORKER_PREFIX,
+    Blocking,
+    blocking_threads,
+    idle_workers,
+    worker_threads,
+)
 
 import thrasks
-from thrasks._thrasks import GroupBase
+from thrasks._streams import _Stream
+from thrasks._thrasks import ChannelBase, GeneratorBase, GroupBase, StreamBase
 
 #: Those of a worker's default executor, which it keeps, have such names.
 EXECUTOR_PREFIXES = ("asyncio_", "uvloop_")
@@ -54,8 +63,12 @@ def busy_workers() -> int:
 
 
 def strangers() -> set[threading.Thread]:
-    """Return the threads that are not workers, nor those of a worker's default executor."""
-    known = (WORKER_PREFIX, *EXECUTOR_PREFIXES)
+    """Return the threads that are nobody's.
+
+    They are not workers, nor those of a worker's default executor, nor those of the pool for
+    blocking code, which stay for a while: whether one is busy, `Blocking` says.
+    """
+    known = (WORKER_PREFIX, BLOCKING_PREFIX, *EXECUTOR_PREFIXES)
     return {thread for thread in threading.enumerate() if not thread.name.startswith(known)}
 
 
@@ -90,7 +103,15 @@ def _descriptors_at_first() -> list[int]:
 
 def _kinds() -> set[type]:
     """Return the types of the package. Some of the native ones are made when first used."""
-    bases: tuple[type, ...] = (object, asyncio.Future, GroupBase)
+    bases: tuple[type, ...] = (
+        object,
+        asyncio.Future,
+        GroupBase,
+        StreamBase,
+        GeneratorBase,
+        ChannelBase,
+        _Stream,
+    )
     kinds: list[type] = []
     for base in bases:
         kinds.extend(base.__subclasses__())
@@ -123,8 +144,13 @@ def _objects() -> Counter[str]:
 
 
 def _unfinished() -> set[asyncio.Future[Any]]:
-    """Return the tasks, handles and gathers that have not ended."""
-    kinds = (asyncio.Task, thrasks.ThreadedTask, thrasks.GatheringFuture)
+    """Return the tasks, handles, gathers and calls that have not ended."""
+    kinds = (
+        asyncio.Task,
+        thrasks.ThreadedTask,
+        thrasks.GatheringFuture,
+        thrasks.ThreadedCall,
+    )
     return {each for each in gc.get_objects() if isinstance(each, kinds) and not each.done()}
 
 
@@ -152,6 +178,7 @@ def nothing_left_behind(passed: Callable[[], bool], complains: bool) -> Iterator
     _descriptors_at_first()
     # For what one test leaves behind the next is not to be blamed.
     busy = busy_workers()
+    busy_blocking = Blocking.now().busy
     objects_before = _objects()
     unfinished_before = _unfinished()
     with complaints() as heard:
@@ -160,6 +187,10 @@ def nothing_left_behind(passed: Callable[[], bool], complains: bool) -> Iterator
         # there.
         wait_until(lambda: busy_workers() <= busy, "every worker is idle")
         wait_until(lambda: not strangers() - threads, "no other thread")
+        wait_until(
+            lambda: Blocking.now().busy <= busy_blocking,
+            "no call, iterator or generator is under way",
+        )
         # What a future or a coroutine complains about it says when it is freed: now. So are objects
         # freed whose last reference went on another thread than their own.
         gc.collect()
@@ -182,7 +213,7 @@ def check_descriptors() -> None:
 def _check_objects(before: Counter[str], unfinished_before: set[asyncio.Future[Any]]) -> None:
     """Wait until there are no more objects of ours: a worker drops its last ones soon."""
     end = time.monotonic() + OBJECTS_PATIENCE
-    while left := _objects() - _of_workers() - before:
+    while left := _objects() - _of_threads() - before:
         assert time.monotonic() < end, f"objects left behind: {dict(left)}"
         gc.collect()
     while unfinished := _unfinished() - unfinished_before:
@@ -191,5 +222,8 @@ def _check_objects(before: Counter[str], unfinished_before: set[asyncio.Future[A
         gc.collect()
 
 
-def _of_workers() -> Counter[str]:
-    return Counter({name: number * len(worker_threads()) for name, number in PER_WORKER.items()})
+def _of_threads() -> Counter[str]:
+    """Count the objects that each of our threads has as long as it lives."""
+    objects = Counter({name: each * len(worker_threads()) for name, each in PER_WORKER.items()})
+    objects["_ThreadMain"] += len(blocking_threads())
+    return objects

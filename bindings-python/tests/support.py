@@ -13,7 +13,7 @@ import time
 import weakref
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import flavours
 
@@ -26,6 +26,9 @@ PATIENCE = 10.0
 
 #: Workers are threads with such names.
 WORKER_PREFIX = "thrasks-loop-"
+
+#: And the threads of the pool for blocking code, with such.
+BLOCKING_PREFIX = "thrasks-blocking-"
 
 FREE_THREADED = not getattr(sys, "_is_gil_enabled", lambda: True)()
 
@@ -180,6 +183,36 @@ def worker_threads() -> set[threading.Thread]:
 
 def idle_workers() -> int:
     return native.idle_loops()
+
+
+def blocking_threads() -> set[threading.Thread]:
+    return {t for t in threading.enumerate() if t.name.startswith(BLOCKING_PREFIX)}
+
+
+class Blocking(NamedTuple):
+    """What the threads for blocking code are at."""
+
+    cap: int
+    """How many jobs the pool does at once."""
+    threads: int
+    """Those of the pool."""
+    queued: int
+    """Jobs that wait for one."""
+    at_work: int
+    """Jobs that one is in."""
+    separate: int
+    """Threads of their own."""
+    under_way: int
+    """Iterators and generators on any thread."""
+
+    @classmethod
+    def now(cls) -> Blocking:
+        return cls._make(native.blocking_counts())
+
+    @property
+    def busy(self) -> int:
+        """How much there is that has not ended. An idle thread of the pool has: it is warm."""
+        return self.queued + self.at_work + self.separate + self.under_way
 
 
 def eventually(condition: Callable[[], bool], patience: float = PATIENCE) -> bool:

@@ -25,6 +25,7 @@ __all__ = [
     "_Life",
     "_LoopSide",
     "after_fork_in_child",
+    "blocking_counts",
     "idle_loops",
     "start_call",
     "start_once",
@@ -201,6 +202,7 @@ class ChannelBase:
     def _take(self) -> tuple[Any] | None: ...
     def _when_item(self) -> asyncio.Future[None]: ...
 
+def blocking_counts() -> tuple[int, int, int, int, int, int]: ...
 def start_call(
     place: Separate | Executor | None,
     function: Callable[..., _T],

@@ -180,6 +180,19 @@ impl Drop for UnderWay {
     }
 }
 
+/// What the threads for blocking code are at: how many jobs the pool does at once at most, how many
+/// threads it has, how many jobs wait for one of them, how many it is at (those that wait for
+/// something included), how many threads of their own there are, and how many iterators and
+/// generators are under way.
+#[pyfunction]
+pub(crate) fn blocking_counts() -> (usize, usize, usize, usize, usize, usize) {
+    let blocking = blocking();
+    let pool = blocking.pool().stats();
+    let own = lock(&blocking.own.0).len();
+    let under_way = lock(&blocking.runs.under_way).len();
+    (pool.cap, pool.threads, pool.queued, pool.running + pool.waiting, own, under_way)
+}
+
 /// Stops what runs on threads for blocking code, as far as it can be stopped, and waits, at most
 /// `patience` seconds, until the rest has ended. Returns the names of the threads that are left.
 ///
