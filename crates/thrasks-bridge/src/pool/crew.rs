@@ -23,13 +23,23 @@ use crate::{
 ///
 /// Everything is under one lock. A thread is *busy* unless it is idle or its job waits: it is in a
 /// job, or on its way to look for one. The invariant: while jobs are queued, `cap` threads are
-/// busy, or the last attempt to make one more has failed (and then some thread is there that will
-/// look). What could break it is what queues a job or makes a busy thread fewer:
+/// busy, or one is *coming*, which was woken or is being started and has not looked yet, or the
+/// last attempt to start one has failed (and then some thread is there that will look). What could
+/// break it is what queues a job, makes a busy thread fewer, or ends the coming of one:
 ///
-/// - `execute` and `begin_wait` restore it: [`State::provide`] wakes an idle thread or starts one;
+/// - `execute` and `begin_wait` restore it: [`State::provide`], unless one is coming, wakes an idle
+///   thread or starts one;
+/// - one that has come and takes a job restores it in the same way, before it runs the job: so a
+///   burst of jobs wakes or starts a thread after the other, each by the one before, and costs who
+///   pushes them one wake-up. If it finds no job, none is needed; if it is one too many, `cap`
+///   others are busy;
 /// - a thread becomes idle, or retires, with the queue found empty under the same lock;
 /// - a surplus thread leaves only while more than `cap` are busy;
 /// - an attempt to start that fails and leaves no thread behind takes the queue with it.
+///
+/// A thread that is being started may be long in coming. It keeps no idle one from being woken: an
+/// attempt that fails leaves no job queued beside a thread that sleeps. A thread that is in the
+/// idle hook may be long, too: it is woken last, and does not count as coming.
 ///
 /// An idle thread sleeps on a bell of its own, with its seat on the stack. Whoever takes the seat
 /// off the stack tells it so under the lock that it sleeps with, so it is woken by one who has a
@@ -65,6 +75,10 @@ pub(super) struct State {
     /// The jobs that wait; each keeps its thread.
     pub(super) waiting: usize,
     pub(super) running: usize,
+    /// The one that was woken and has not looked yet.
+    woken: Option<u64>,
+    /// The one that is being started and has not looked yet.
+    started: Option<u64>,
     pub(super) closed: bool,
     pub(super) completed: u64,
     pub(super) panicked: u64,
@@ -82,6 +96,8 @@ pub(super) struct Seat {
     pub(super) bell: Condvar,
     /// Off the stack. Only used with the state locked.
     pub(super) told: AtomicBool,
+    /// Its thread is in the idle hook. Only used with the state locked.
+    pub(super) away: AtomicBool,
 }
 
 /// What a job in the queue needs, to be done without the lock.
@@ -97,21 +113,45 @@ impl State {
         self.threads - self.waiting - self.idle.len()
     }
 
-    /// Sees to it that one more thread comes, if a job is queued and one more may run.
-    fn provide(&mut self, cap: usize) -> Need {
-        if self.queue.is_empty() || self.busy() >= cap {
+    /// Sees to it that one more thread comes, if a job is queued, one more may run, and none is
+    /// coming.
+    pub(super) fn provide(&mut self, cap: usize) -> Need {
+        if self.queue.is_empty() || self.busy() >= cap || self.woken.is_some() {
             return Need::Nothing;
         }
-        if let Some(seat) = self.idle.pop() {
-            seat.told.store(true, Ordering::Relaxed);
+        if let Some(seat) = self.wake() {
             return Need::Wake(seat);
         }
+        if self.started.is_some() {
+            return Need::Nothing;
+        }
         let number = self.next_thread;
+        self.started = Some(number);
         self.next_thread += 1;
         self.threads += 1;
         self.starting += 1;
         self.joins.insert(number, None);
         Need::Start(number)
+    }
+
+    /// Takes an idle thread off the stack.
+    fn wake(&mut self) -> Option<Arc<Seat>> {
+        let here = self.idle.iter().rposition(|seat| !seat.away.load(Ordering::Relaxed));
+        let seat = match here {
+            Some(index) => self.idle.remove(index),
+            None => self.idle.pop()?,
+        };
+        seat.told.store(true, Ordering::Relaxed);
+        if here.is_some() {
+            self.woken = Some(seat.number);
+        }
+        Some(seat)
+    }
+
+    /// That thread looks for a job now, or will never. Returns whether it was coming.
+    pub(super) fn arrive(&mut self, number: u64) -> bool {
+        let coming = [&mut self.woken, &mut self.started];
+        coming.into_iter().any(|one| one.take_if(|coming| *coming == number).is_some())
     }
 
     /// The jobs that nobody is there to run.
@@ -138,6 +178,8 @@ impl Inner {
             starting: 0,
             waiting: 0,
             running: 0,
+            woken: None,
+            started: None,
             closed: false,
             completed: 0,
             panicked: 0,
@@ -172,7 +214,10 @@ impl Inner {
 
     /// Wakes or starts whom a job needs. Fails when, for want of a thread, none is left at all,
     /// with the jobs that are then left.
-    fn meet(self: &Arc<Self>, need: Need) -> Result<(), (Box<dyn Error + Send + Sync>, Queue)> {
+    pub(super) fn meet(
+        self: &Arc<Self>,
+        need: Need,
+    ) -> Result<(), (Box<dyn Error + Send + Sync>, Queue)> {
         let number = match need {
             Need::Nothing => return Ok(()),
             Need::Wake(seat) => {
@@ -218,6 +263,7 @@ impl Inner {
     /// A thread has ended, or will never be.
     pub(super) fn lose(self: &Arc<Self>, mut state: MutexGuard<'_, State>, number: u64) {
         state.threads -= 1;
+        state.arrive(number);
         // Each thread joins those that ended before it, as tokio's do: so whoever joins the last
         // one has joined all, and no list of the dead grows.
         let before = std::mem::take(&mut state.ended);

@@ -4,7 +4,7 @@ use std::{
     time::Instant,
 };
 
-use super::crew::{Inner, Seat, State};
+use super::crew::{Inner, Need, Seat, State};
 use crate::{
     Job,
     quiet::discard,
@@ -47,17 +47,26 @@ impl Drop for Main {
 }
 
 /// Runs jobs until there is no more need of this thread.
-fn work(inner: &Inner, number: u64) -> MutexGuard<'_, State> {
-    let seat = Arc::new(Seat { number, bell: Condvar::new(), told: AtomicBool::new(false) });
+fn work(inner: &Arc<Inner>, number: u64) -> MutexGuard<'_, State> {
+    let seat = Arc::new(Seat {
+        number,
+        bell: Condvar::new(),
+        told: AtomicBool::new(false),
+        away: AtomicBool::new(false),
+    });
     let mut state = lock(&inner.state);
     loop {
+        let came = state.arrive(number);
         if state.busy() > inner.cap {
             // Jobs have come back from a wait.
             return state;
         }
         if let Some((_, job)) = state.queue.pop_front() {
             state.running += 1;
+            let need = if came { state.provide(inner.cap) } else { Need::Nothing };
             drop(state);
+            // This thread is there, so no job is an orphan.
+            let _ = inner.meet(need);
             let panicked = run(job);
             state = lock(&inner.state);
             state.running -= 1;
@@ -119,9 +128,11 @@ fn idle<'a>(
         }
         if let Some(hook) = hook {
             // Who takes this thread off the stack meanwhile has told it so when it looks next.
+            seat.away.store(true, Ordering::Relaxed);
             drop(state);
             without_job(&hook.call);
             state = lock(&inner.state);
+            seat.away.store(false, Ordering::Relaxed);
             call = Instant::now().checked_add(hook.every);
             if seat.told.load(Ordering::Relaxed) {
                 return (state, true);

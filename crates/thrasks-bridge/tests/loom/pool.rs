@@ -54,6 +54,28 @@ fn a_job_that_waits_for_another_one_does_not_keep_it_from_its_turn() {
     });
 }
 
+/// Jobs that must run at once: each thread, started or woken, sees to the next.
+#[test]
+fn a_burst_gets_as_many_threads_as_may_run() {
+    model(2, || {
+        let pool = pool(2);
+        for _ in 0..2 {
+            let (here, there) = (Bell::new(), Bell::new());
+            let (waits, wakes) = (here.clone(), here);
+            let told = there.clone();
+            pool.call(move || {
+                waits.sleep();
+                told.wake();
+            })
+            .detach();
+            pool.call(move || wakes.wake()).detach();
+            there.sleep();
+        }
+        end(&pool);
+        assert_eq!(pool.stats().completed, 4);
+    });
+}
+
 /// The first job's second wait needs a stand-in, when that of its first wait is about to leave.
 #[test]
 fn a_surplus_thread_that_leaves_is_not_counted_on() {
