@@ -364,6 +364,63 @@ fn a_hook_that_keeps_the_thread_back_and_drops_it_later_cancels_the_job() {
 }
 
 #[test]
+fn a_burst_starts_one_thread_and_that_one_the_next() {
+    let starters = Arc::new(Mutex::new(Vec::new()));
+    let (keep, kept) = mpsc::channel();
+    let seen = starters.clone();
+    let pool = BlockingPool::builder()
+        .max_threads(3)
+        .name("t")
+        .spawn_hook(move |spec| {
+            let mut starters = seen.lock().unwrap();
+            starters.push(thread_name());
+            if starters.len() > 1 {
+                return spawn_std_thread(spec);
+            }
+            keep.send(spec).unwrap();
+            Ok(Box::new(|| ()) as Join)
+        })
+        .build()
+        .unwrap();
+    let doors: Vec<_> = (0..3)
+        .map(|_| {
+            let (door, front) = door();
+            pool.call(move || front.stand()).detach();
+            door
+        })
+        .collect();
+    assert_eq!((starters.lock().unwrap().len(), pool.stats().queued), (1, 3));
+    let first = spawn_std_thread(kept.recv().unwrap()).unwrap();
+    doors.iter().for_each(Door::wait);
+    assert_eq!(starters.lock().unwrap()[1..], ["t-0", "t-1"]);
+    drop(doors);
+    end(&pool);
+    first();
+}
+
+#[test]
+fn a_start_that_fails_refuses_its_job_and_cancels_those_that_relied_on_it() {
+    let (door, front) = door();
+    let front = Mutex::new(front);
+    let pool = BlockingPool::builder()
+        .spawn_hook(move |_spec| {
+            front.lock().unwrap().stand();
+            Err(io::Error::other("no thread"))
+        })
+        .build()
+        .unwrap();
+    let pushing = pool.clone();
+    let first = std::thread::spawn(move || block_on(pushing.call(|| 1)));
+    door.wait();
+    let second = pool.call(|| 2);
+    door.open();
+    assert!(first.join().unwrap().unwrap_err().is_refused());
+    assert!(block_on(second).unwrap_err().is_cancelled());
+    assert_eq!((pool.stats().threads, pool.stats().queued), (0, 0));
+    end(&pool);
+}
+
+#[test]
 fn a_panic_in_a_foreign_job_kills_no_thread_and_is_counted() {
     let pool = pool(1);
     pool.execute(Box::new(|| panic!("a foreign job"))).unwrap();

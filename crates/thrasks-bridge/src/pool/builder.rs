@@ -93,8 +93,9 @@ impl BlockingPoolBuilder {
     /// Makes the threads, as in [`thrasks_loop::Builder::spawn_hook`]. Without it:
     /// [`spawn_std_thread`](thrasks_loop::spawn_std_thread).
     ///
-    /// It is called by whoever pushes a job, waits in one or is about to run one, with no lock held. When it fails, or
-    /// panics, and no other thread is there to run the job, the job is refused.
+    /// It is called by whoever pushes a job, waits in one or is about to run one, with no lock held.
+    /// When it fails, or panics, and no other thread is there to run the job, the job is refused,
+    /// and those that others have pushed meanwhile are cancelled.
     ///
     /// # Examples
     ///
