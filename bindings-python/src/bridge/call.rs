@@ -235,10 +235,13 @@ impl CallRef {
         let Running::Call(call) = &parts.running else { return false };
         let cancelled = call.cancel();
         if !cancelled {
-            let finished = call.is_finished();
             *lock(&self.0.parts) = Some(parts);
+            let finished = matches!(
+                &*lock(&self.0.parts),
+                Some(Parts { running: Running::Call(call), .. }) if call.is_finished()
+            );
             if finished {
-                // What was on its way for it may have come while there was nothing to be found.
+                // Its end may have come while there was nothing to be found.
                 self.0.clone().wake();
             }
         }
