@@ -22,7 +22,7 @@ use crate::{
 /// Which loop's thread waits for which loop, by the loops' addresses. Whoever waits keeps both alive.
 static WAITS: Waits<usize> = Waits::new();
 
-/// How often a thread that waits looks for signals.
+/// How often a thread that waits looks for signals, and whether the loop is still there.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Calls an async function on a loop, and waits for its result. Once this has returned, it has been
@@ -50,7 +50,7 @@ pub(crate) fn wait_on_loop<'py>(
         state: Mutex::new(State::Waiting { call, context, sender }),
     });
     home.send(py, wait.clone());
-    match receive(py, &mut outcome) {
+    match receive(py, &mut outcome, &wait) {
         Ok(Some(Outcome::Value(value))) => Ok(value.into_bound(py)),
         Ok(Some(outcome)) => Err(PyErr::from_value(outcome.into_exception(py)?)),
         Ok(None) => Err(PyRuntimeError::new_err(format!(
@@ -64,16 +64,31 @@ pub(crate) fn wait_on_loop<'py>(
     }
 }
 
+/// What the call has come to; None if the loop was closed before that.
+///
 /// # Errors
 ///
 /// A signal came, on the main thread.
-fn receive(py: Python<'_>, outcome: &mut Receiver<Outcome>) -> PyResult<Option<Outcome>> {
+fn receive(
+    py: Python<'_>,
+    outcome: &mut Receiver<Outcome>,
+    wait: &Arc<LoopWait>,
+) -> PyResult<Option<Outcome>> {
+    let mut patience = LOOK;
     loop {
         let waiting = &mut *outcome;
-        match py.detach(move || while_waiting(move || waiting.recv_timeout(LOOK))) {
+        match py.detach(move || while_waiting(move || waiting.recv_timeout(patience))) {
             Ok(outcome) => return Ok(Some(outcome)),
             Err(RecvTimeoutError::Disconnected) => return Ok(None),
+            // A loop that was closed has told all that it will.
+            Err(RecvTimeoutError::Timeout) if patience.is_zero() => {
+                wait.withdraw(py);
+                return Ok(None);
+            }
             Err(RecvTimeoutError::Timeout) => py.check_signals()?,
+        }
+        if wait.home.is_closed(py) {
+            patience = Duration::ZERO;
         }
     }
 }
