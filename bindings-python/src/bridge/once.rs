@@ -1,6 +1,9 @@
 //! Functions on threads that report once, by a callback.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use pyo3::{
     prelude::*,
@@ -36,7 +39,9 @@ pub(crate) fn start_once<'py>(
 }
 
 fn run(py: Python<'_>, mut work: Work, resolver: &Resolver<Outcome>, home: &Arc<Home>) {
-    let callback = Bound::new(py, OnceCallback(resolver.clone()));
+    let called = Arc::new(AtomicBool::new(false));
+    let callback = OnceCallback { resolver: resolver.clone(), called: called.clone() };
+    let callback = Bound::new(py, callback);
     let outcome = callback.and_then(|callback| work.prepend(py, callback.into_any()));
     let outcome = match outcome {
         Ok(()) => work.run(py),
@@ -45,20 +50,28 @@ fn run(py: Python<'_>, mut work: Work, resolver: &Resolver<Outcome>, home: &Arc<
     if let Outcome::Error(error) = outcome
         && let Err(Outcome::Error(error)) = resolver.resolve(Outcome::Error(error))
     {
-        let message = "exception in a function on a thread that had called its callback".to_owned();
-        report(py, home, message, PyErr::from_value(error.into_bound(py)));
+        let message = if called.load(Ordering::Relaxed) {
+            "exception in a function on a thread that had called its callback"
+        } else {
+            "exception in a call on a thread that was cancelled"
+        };
+        report(py, home, message.to_owned(), PyErr::from_value(error.into_bound(py)));
     }
 }
 
 /// What the function is given to call. Dropped uncalled, it tells that it never will be.
 #[pyclass(frozen, module = "thrasks._thrasks", name = "_OnceCallback")]
-struct OnceCallback(Resolver<Outcome>);
+struct OnceCallback {
+    resolver: Resolver<Outcome>,
+    called: Arc<AtomicBool>,
+}
 
 #[pymethods]
 impl OnceCallback {
     /// Later calls do nothing.
     fn __call__(&self, value: Py<PyAny>) {
-        let unwanted = self.0.resolve(Outcome::Value(value));
+        self.called.store(true, Ordering::Relaxed);
+        let unwanted = self.resolver.resolve(Outcome::Value(value));
         drop(unwanted);
     }
 }
