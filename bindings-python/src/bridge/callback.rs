@@ -10,24 +10,34 @@ use crate::{home::Home, imports, sync::lock};
 use super::{
     context::Entered,
     errors::unambiguous,
-    producer::{Item, LOOK, Producer, report_closing},
+    producer::{Item, LOOK, Producer, Watch, report_closing},
 };
 
 /// What a function is given to call with each value.
 #[pyclass(frozen, module = "thrasks._thrasks", name = "_Callback")]
 pub(crate) struct Callback {
-    /// Until the function has returned.
-    sender: Mutex<Option<Arc<Sender<Item>>>>,
-    home: Arc<Home>,
+    /// Until the function has returned. Who keeps the callback keeps neither the loop nor the items.
+    live: Mutex<Option<Live>>,
+    watch: Mutex<Watch>,
     name: String,
+}
+
+#[derive(Clone)]
+struct Live {
+    sender: Arc<Sender<Item>>,
+    home: Arc<Home>,
 }
 
 #[pymethods]
 impl Callback {
     fn __call__(&self, py: Python<'_>, value: Py<PyAny>) -> PyResult<()> {
-        let sender = lock(&self.sender).clone();
-        let sender = sender.ok_or_else(|| closed(py, &self.name))?;
-        send(py, &sender, Ok(value), &self.name, Some(&self.home))
+        let live = lock(&self.live).clone();
+        let Live { sender, home } = live.ok_or_else(|| closed(py, &self.name))?;
+        let is_time = lock(&self.watch).is_time();
+        if is_time && home.is_closed(py) {
+            sender.close();
+        }
+        send(py, &sender, Ok(value), &self.name, Some(&home))
     }
 }
 
@@ -52,14 +62,14 @@ impl Callback {
 /// What the function raised when nobody listened any more.
 fn call(py: Python<'_>, producer: &Producer, sender: &Arc<Sender<Item>>) -> PyResult<()> {
     let callback = Callback {
-        sender: Mutex::new(Some(sender.clone())),
-        home: producer.home.clone(),
+        live: Mutex::new(Some(Live { sender: sender.clone(), home: producer.home.clone() })),
+        watch: Mutex::new(Watch::new()),
         name: producer.name.clone(),
     };
     let callback = Bound::new(py, callback)?;
     let result = producer.make.bind(py).call1((&callback,));
     // Whoever has kept the callback is told, from now on, that it is over.
-    let kept = lock(&callback.get().sender).take();
+    let kept = lock(&callback.get().live).take();
     drop(kept);
     let Err(error) = result else { return Ok(()) };
     if sender.is_closed() {
@@ -69,7 +79,7 @@ fn call(py: Python<'_>, producer: &Producer, sender: &Arc<Sender<Item>>) -> PyRe
     }
     let error = unambiguous(py, &producer.name, error);
     // Nobody wants it if the stream is closed now.
-    let _ = send(py, sender, Err(error), &producer.name, None);
+    let _ = send(py, sender, Err(error), &producer.name, Some(&producer.home));
     Ok(())
 }
 

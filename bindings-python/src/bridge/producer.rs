@@ -3,7 +3,7 @@
 use std::{
     mem,
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use pyo3::{exceptions::PyRuntimeError, intern, prelude::*, sync::PyOnceLock, types::PyType};
@@ -19,6 +19,44 @@ pub(crate) type Item = Result<Py<PyAny>, PyErr>;
 /// How often a producer that waits for room looks whether its consumer's loop is still there. A
 /// loop that is closed tells nobody.
 pub(crate) const LOOK: Duration = Duration::from_millis(200);
+
+/// Tells when a producer that need not wait is to look, too.
+///
+/// One that makes many items in no time does not ask the clock for each.
+pub(crate) struct Watch {
+    next: Instant,
+    asked: Instant,
+    stride: u32,
+    left: u32,
+}
+
+impl Watch {
+    const BRIEF: Duration = Duration::from_millis(1);
+    const MOST: u32 = 15;
+
+    pub(crate) fn new() -> Self {
+        let now = Instant::now();
+        Self { next: now + LOOK, asked: now, stride: 0, left: 0 }
+    }
+
+    /// Whether it is time, now that there is another item.
+    pub(crate) fn is_time(&mut self) -> bool {
+        if self.left > 0 {
+            self.left -= 1;
+            return false;
+        }
+        let now = Instant::now();
+        let brief = now.duration_since(self.asked) < Self::BRIEF;
+        self.stride = if brief { (2 * self.stride + 1).min(Self::MOST) } else { 0 };
+        self.left = self.stride;
+        self.asked = now;
+        if now < self.next {
+            return false;
+        }
+        self.next = now + LOOK;
+        true
+    }
+}
 
 /// An exception that was raised while an iterator was being closed, for whoever waits for that.
 #[derive(Default)]
@@ -94,11 +132,11 @@ impl Producer {
     /// Returns what was raised while the iterator was closed.
     fn drain(&self, py: Python<'_>, feed: &mut Feed<Item>) -> Option<PyErr> {
         if self.home.is_here(py) {
-            // It would wait for room on the thread that is to make room.
-            let _ = feed.is_ready() && feed.push(Err(runs_here())).is_ok();
+            let _ = feed.push(Err(on_its_own_loop(&self.name)));
             return None;
         }
-        if !self.wait(py, feed) {
+        let mut watch = Watch::new();
+        if !self.wait(py, feed, &mut watch) {
             return None;
         }
         let mut iterator = match self.make.bind(py).call0().and_then(|made| made.try_iter()) {
@@ -120,16 +158,16 @@ impl Producer {
             if failed {
                 return None;
             }
-            if refused || !self.wait(py, feed) {
+            if refused || !self.wait(py, feed, &mut watch) {
                 return close_generator(iterator.as_any()).err();
             }
         }
     }
 
     /// Waits until there is room for another item. Returns false when nobody wants it any more.
-    fn wait(&self, py: Python<'_>, feed: &mut Feed<Item>) -> bool {
+    fn wait(&self, py: Python<'_>, feed: &mut Feed<Item>, watch: &mut Watch) -> bool {
         if feed.is_ready() {
-            return true;
+            return !(watch.is_time() && self.home.is_closed(py));
         }
         loop {
             match py.detach(|| feed.wait_ready_timeout(LOOK)) {
@@ -162,6 +200,15 @@ pub(crate) fn runs_here() -> PyErr {
 /// Tells the loop of an exception that was raised while an iterator was closed.
 pub(crate) fn report_closing(py: Python<'_>, home: &Arc<Home>, name: &str, error: PyErr) {
     report(py, home, format!("exception while {name} was being closed on its thread"), error);
+}
+
+/// The exception for what an executor without threads has run where it was given it: on the thread of
+/// the loop, which would wait for itself.
+pub(crate) fn on_its_own_loop(name: &str) -> PyErr {
+    PyRuntimeError::new_err(format!(
+        "{name} needs an executor with threads of its own: this one runs it on the thread of the \
+         event loop, which would wait for itself"
+    ))
 }
 
 /// Closes what has a `finally` to run. Another iterator is only dropped, as a `for` loop does.

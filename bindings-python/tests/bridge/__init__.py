@@ -1,0 +1,1 @@
+"""Blocking code beside async code: calls, iterators, generators, callbacks, channels, waits."""
