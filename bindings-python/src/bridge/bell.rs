@@ -5,7 +5,7 @@ use std::{
     task::{Wake, Waker},
 };
 
-use pyo3::{exceptions::PyRuntimeError, intern, prelude::*};
+use pyo3::{PyTraverseError, PyVisit, exceptions::PyRuntimeError, intern, prelude::*};
 
 use crate::{
     home::{Delivery, Home},
@@ -61,13 +61,23 @@ impl Bell {
         self.clone().into()
     }
 
-    /// Rings, if anybody waits.
+    /// Rings, whether or not anybody waits: on its own thread, the loop may be about to.
     pub(crate) fn ring(self: &Arc<Self>, py: Python<'_>) {
-        if !lock(&self.waiters).is_empty()
-            && let Some(home) = self.home()
-        {
+        if let Some(home) = self.home() {
             home.send(py, self.clone());
         }
+    }
+
+    /// For the collector: of one owner only.
+    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        let Ok(waiters) = self.waiters.try_lock() else { return Ok(()) };
+        waiters.iter().try_for_each(|waiter| visit.call(waiter))
+    }
+
+    /// Forgets who waits.
+    pub(crate) fn clear(&self) {
+        let waiters = std::mem::take(&mut *lock(&self.waiters));
+        drop(waiters);
     }
 
     /// It will not ring any more: lets go of the loop.
@@ -94,8 +104,7 @@ impl Delivery for Bell {
     }
 
     fn discard(self: Arc<Self>, _: Python<'_>) {
-        let waiters = std::mem::take(&mut *lock(&self.waiters));
-        drop(waiters);
+        self.clear();
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use pyo3::{intern, prelude::*};
+use pyo3::{PyTraverseError, PyVisit, intern, prelude::*};
 use thrasks_bridge::{Empty, Receiver, Sender, channel};
 
 use crate::sync::lock;
@@ -92,6 +92,20 @@ impl ChannelBase {
             future.call_method1(intern!(py, "set_result"), (py.None(),))?;
         }
         Ok(future)
+    }
+
+    // Whoever is to put something in holds it: where only those hold it who wait, they wait in vain.
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        if let Ok(Some(found)) = self.inside.try_lock().as_deref().map(|inside| &inside.found) {
+            visit.call(found)?;
+        }
+        self.bell.traverse(&visit)
+    }
+
+    fn __clear__(&self) {
+        let found = lock(&self.inside).found.take();
+        drop(found);
+        self.bell.clear();
     }
 
     /// How many items are in it.

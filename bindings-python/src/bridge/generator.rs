@@ -7,6 +7,7 @@ use std::{
 };
 
 use pyo3::{
+    PyTraverseError, PyVisit,
     exceptions::{PyRuntimeError, PyStopAsyncIteration, PyStopIteration},
     intern,
     prelude::*,
@@ -24,7 +25,7 @@ use super::{
     context::{Entered, set_loop},
     errors::{failure_of, unambiguous},
     place::Place,
-    producer::{Ending, Item, LOOK, close_generator, report_closing, runs_here},
+    producer::{Ending, Item, LOOK, close_generator, on_its_own_loop, report_closing},
     threads::{Run, UnderWay},
 };
 
@@ -49,10 +50,18 @@ struct Core {
 enum State {
     Unstarted(Source),
     Running(Driven),
-    /// It is being started, or closed.
-    Between,
+    /// It is being started, or closed, or begins a step. `close`: it is to be closed once it has.
+    Between {
+        close: bool,
+    },
     /// It was closed before it had begun.
     Over,
+}
+
+impl State {
+    fn between() -> Self {
+        Self::Between { close: false }
+    }
 }
 
 /// What the thread is to do, before anything has begun.
@@ -98,7 +107,7 @@ impl Core {
         let home = self.stepped.bind(py, &self.name)?;
         let mut state = lock(&self.state);
         if let State::Unstarted(_) = &*state
-            && let State::Unstarted(source) = mem::replace(&mut *state, State::Between)
+            && let State::Unstarted(source) = mem::replace(&mut *state, State::between())
         {
             drop(state);
             let started = source.start(py, self, home);
@@ -106,12 +115,12 @@ impl Core {
                 Ok(driven) => (State::Running(driven), Ok(())),
                 Err(error) => (State::Over, Err(error)),
             };
-            state = lock(&self.state);
-            *state = next;
+            self.settle(py, next);
             result?;
+            state = lock(&self.state);
         }
         // A step is begun outside of the lock: that may start a thread, or call an executor.
-        let mut driven = match mem::replace(&mut *state, State::Between) {
+        let mut driven = match mem::replace(&mut *state, State::between()) {
             State::Running(driven) => driven,
             other => {
                 *state = other;
@@ -120,7 +129,7 @@ impl Core {
         };
         drop(state);
         let begun = begin(&mut driven);
-        *lock(&self.state) = State::Running(driven);
+        self.settle(py, State::Running(driven));
         match begun {
             Ok(()) => Ok(()),
             Err(StartError::Ended(_)) => Err(PyStopAsyncIteration::new_err(())),
@@ -128,6 +137,14 @@ impl Core {
                 "asynchronous generator is already running: {}",
                 self.name
             ))),
+        }
+    }
+
+    /// Sets the state after it was `Between`.
+    fn settle(&self, py: Python<'_>, next: State) {
+        let before = mem::replace(&mut *lock(&self.state), next);
+        if let State::Between { close: true } = before {
+            self.close(py);
         }
     }
 
@@ -162,7 +179,7 @@ impl Core {
     /// Closes the generator when its step has ended, on its thread.
     fn close(&self, py: Python<'_>) {
         let mut state = lock(&self.state);
-        match mem::replace(&mut *state, State::Between) {
+        match mem::replace(&mut *state, State::between()) {
             State::Unstarted(source) => {
                 *state = State::Over;
                 drop(state);
@@ -175,7 +192,8 @@ impl Core {
                 self.stepped.ring(py);
                 self.ended.ring(py);
             }
-            other => *state = other,
+            State::Between { .. } => *state = State::Between { close: true },
+            State::Over => *state = State::Over,
         }
     }
 
@@ -188,7 +206,7 @@ impl Core {
         let mut state = lock(&self.state);
         let result = match &mut *state {
             State::Unstarted(_) | State::Over => return Ok(None),
-            State::Between => Poll::Pending,
+            State::Between { .. } => Poll::Pending,
             State::Running(driven) => {
                 let waker = self.ended.waker();
                 driven.poll_closed(&mut Context::from_waker(&waker))
@@ -215,7 +233,7 @@ impl Core {
         match &*lock(&self.state) {
             State::Over => true,
             State::Running(driven) => driven.is_closed(),
-            State::Unstarted(_) | State::Between => false,
+            State::Unstarted(_) | State::Between { .. } => false,
         }
     }
 }
@@ -301,6 +319,27 @@ impl GeneratorBase {
         self.0.when_ended(py)
     }
 
+    // What has begun is held by its thread.
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        match self.0.state.try_lock().as_deref() {
+            Ok(State::Unstarted(Source { make, place, context })) => {
+                visit.call(make)?;
+                visit.call(context)?;
+                place.traverse(&visit)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn __clear__(&self) {
+        let mut state = lock(&self.0.state);
+        if let State::Unstarted(_) = &*state {
+            let source = mem::replace(&mut *state, State::Over);
+            drop(state);
+            drop(source);
+        }
+    }
+
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
         let core = &slf.get().0;
         let state = match &*lock(&core.state) {
@@ -308,7 +347,7 @@ impl GeneratorBase {
             State::Running(driven) if driven.is_closed() => "ended",
             State::Running(driven) if driven.is_stepping() => "running",
             State::Running(_) => "suspended",
-            State::Between | State::Over => "ended",
+            State::Between { .. } | State::Over => "ended",
         };
         let kind = slf.get_type().name()?;
         Ok(format!("<{kind} of {}: {state}>", core.name))
@@ -341,7 +380,7 @@ impl Driver {
 
     fn drive(&self, py: Python<'_>, yielder: &mut Steps) -> PyResult<()> {
         if self.home.is_here(py) {
-            return Err(runs_here());
+            return Err(on_its_own_loop(&self.name));
         }
         let steps = &mut *yielder;
         let mut message = py.detach(move || steps.first());

@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use pyo3::{intern, prelude::*};
+use pyo3::{PyTraverseError, PyVisit, intern, prelude::*};
 use thrasks_bridge::{Execute, Job, Refused};
 
 use crate::{sync::lock, threads::blocking};
@@ -42,6 +42,13 @@ impl Place {
                 Ok(separate) => Self::Own { detach: separate.get().detach },
                 Err(_) => Self::Executor(place.clone().unbind()),
             },
+        }
+    }
+
+    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        match self {
+            Self::Executor(executor) => visit.call(executor),
+            Self::Pool | Self::Own { .. } => Ok(()),
         }
     }
 

@@ -189,14 +189,6 @@ impl Producer {
     }
 }
 
-/// The error of an executor that runs what it is given at once.
-pub(crate) fn runs_here() -> PyErr {
-    PyRuntimeError::new_err(
-        "the executor has run this on the thread of the event loop that waits for it: one that has \
-         threads of its own is needed",
-    )
-}
-
 /// Tells the loop of an exception that was raised while an iterator was closed.
 pub(crate) fn report_closing(py: Python<'_>, home: &Arc<Home>, name: &str, error: PyErr) {
     report(py, home, format!("exception while {name} was being closed on its thread"), error);

@@ -11,9 +11,11 @@ use std::{
 };
 
 use pyo3::{
+    PyTraverseError, PyVisit,
     exceptions::{PyRuntimeError, PyStopAsyncIteration, PyStopIteration},
     intern,
     prelude::*,
+    types::{PyIterator, PyTuple},
 };
 use thrasks_bridge::{ThreadStream, stream_from_callback, stream_with};
 
@@ -79,10 +81,18 @@ impl Streak {
 enum State {
     Unstarted(Source),
     Running(ThreadStream<Item>),
-    /// It is being closed, or started.
-    Between,
+    /// It is being started, or closed. `close`: it is to be closed once it has been.
+    Between {
+        close: bool,
+    },
     /// There will be no more items. The stream, if there was one, tells when the thread has ended.
     Over(Option<ThreadStream<Item>>),
+}
+
+impl State {
+    fn between() -> Self {
+        Self::Between { close: false }
+    }
 }
 
 /// What the thread is to do, before anything has begun.
@@ -153,7 +163,7 @@ impl Core {
             Poll::Ready(next) => next,
         };
         // That was the last of it.
-        if let State::Running(stream) = mem::replace(&mut *state, State::Between) {
+        if let State::Running(stream) = mem::replace(&mut *state, State::between()) {
             *state = State::Over(Some(stream));
         }
         drop(state);
@@ -169,7 +179,7 @@ impl Core {
     fn start(self: &Arc<Self>, py: Python<'_>, home: &Arc<Home>) -> PyResult<()> {
         let mut state = lock(&self.state);
         let State::Unstarted(_) = &*state else { return Ok(()) };
-        let State::Unstarted(source) = mem::replace(&mut *state, State::Between) else {
+        let State::Unstarted(source) = mem::replace(&mut *state, State::between()) else {
             return Ok(());
         };
         drop(state);
@@ -178,14 +188,17 @@ impl Core {
             Ok(stream) => (State::Running(stream), Ok(())),
             Err(error) => (State::Over(None), Err(error)),
         };
-        *lock(&self.state) = next;
+        let before = mem::replace(&mut *lock(&self.state), next);
+        if let State::Between { close: true } = before {
+            self.close(py);
+        }
         result
     }
 
     /// Stops what runs on the thread. No more items come.
     fn close(&self, py: Python<'_>) {
         let mut state = lock(&self.state);
-        match mem::replace(&mut *state, State::Between) {
+        match mem::replace(&mut *state, State::between()) {
             State::Unstarted(source) => {
                 *state = State::Over(None);
                 drop(state);
@@ -199,7 +212,8 @@ impl Core {
                 self.items.ring(py);
                 self.ended.ring(py);
             }
-            other => *state = other,
+            State::Between { .. } => *state = State::Between { close: true },
+            over @ State::Over(_) => *state = over,
         }
     }
 
@@ -212,7 +226,7 @@ impl Core {
         let mut state = lock(&self.state);
         let result = match &mut *state {
             State::Unstarted(_) | State::Over(None) => return Ok(None),
-            State::Between => Poll::Pending,
+            State::Between { .. } => Poll::Pending,
             State::Running(stream) | State::Over(Some(stream)) => {
                 let waker = self.ended.waker();
                 stream.poll_closed(&mut Context::from_waker(&waker))
@@ -312,12 +326,33 @@ impl StreamBase {
         self.0.when_ended(py)
     }
 
+    // What has begun is held by its thread.
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        match self.0.state.try_lock().as_deref() {
+            Ok(State::Unstarted(Source { make, place, context, .. })) => {
+                visit.call(make)?;
+                visit.call(context)?;
+                place.traverse(&visit)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn __clear__(&self) {
+        let mut state = lock(&self.0.state);
+        if let State::Unstarted(_) = &*state {
+            let source = mem::replace(&mut *state, State::Over(None));
+            drop(state);
+            drop(source);
+        }
+    }
+
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
         let core = &slf.get().0;
         let state = match &*lock(&core.state) {
             State::Unstarted(_) => "not started".to_owned(),
             State::Running(stream) => format!("running, {} buffered", stream.buffered()),
-            State::Between | State::Over(_) => "ended".to_owned(),
+            State::Between { .. } | State::Over(_) => "ended".to_owned(),
         };
         let kind = slf.get_type().name()?;
         Ok(format!("<{kind} of {}: {state}>", core.name))
@@ -342,6 +377,46 @@ impl Next {
 
     fn __iter__(slf: Py<Self>) -> Py<Self> {
         slf
+    }
+
+    fn send(&self, py: Python<'_>, _value: &Bound<'_, PyAny>) -> PyResult<Option<Py<PyAny>>> {
+        self.__next__(py)
+    }
+
+    /// Its task was cancelled, as a rule. It may live on, in a traceback.
+    #[pyo3(signature = (*args))]
+    fn throw<'py>(
+        &self,
+        py: Python<'py>,
+        args: &Bound<'py, PyTuple>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let waiting = match self.stop_waiting() {
+            Some(waiting) => waiting.into_bound(py),
+            // That of any future does: it has nothing to clean up.
+            None => {
+                let core = &self.stream.get().0;
+                let home = core.items.bind(py, &core.name)?;
+                let future = home.event_loop(py).call_method0(intern!(py, "create_future"))?;
+                future.call_method0(intern!(py, "__await__"))?
+            }
+        };
+        waiting.call_method1(intern!(py, "throw"), args)
+    }
+
+    fn close(&self) {
+        drop(self.stop_waiting());
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.stream)?;
+        match self.waiting.try_lock().as_deref() {
+            Ok(Some(waiting)) => visit.call(waiting),
+            _ => Ok(()),
+        }
+    }
+
+    fn __clear__(&self) {
+        drop(self.stop_waiting());
     }
 
     fn __next__(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
@@ -381,10 +456,19 @@ impl Next {
 }
 
 impl Next {
+    /// Somebody else may wait for the item. Returns what this has waited for, if it has.
+    fn stop_waiting(&self) -> Option<Py<PyAny>> {
+        let waiting = lock(&self.waiting).take();
+        if waiting.is_some() {
+            self.stream.get().0.awaited.store(false, Ordering::Relaxed);
+        }
+        waiting
+    }
+
     /// Goes on waiting. Returns what the task is to wait for, if it is to.
     fn wait(&self, py: Python<'_>, waiting: Py<PyAny>) -> PyResult<Option<Py<PyAny>>> {
         let awaited = &self.stream.get().0.awaited;
-        match waiting.bind(py).cast::<pyo3::types::PyIterator>()?.clone().next() {
+        match waiting.bind(py).cast::<PyIterator>()?.clone().next() {
             Some(Ok(future)) => {
                 *lock(&self.waiting) = Some(waiting);
                 Ok(Some(future.unbind()))
@@ -400,9 +484,6 @@ impl Next {
 
 impl Drop for Next {
     fn drop(&mut self) {
-        // Its task was cancelled.
-        if lock(&self.waiting).is_some() {
-            self.stream.get().0.awaited.store(false, Ordering::Relaxed);
-        }
+        drop(self.stop_waiting());
     }
 }
