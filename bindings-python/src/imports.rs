@@ -17,6 +17,8 @@ imported! {
     future: "asyncio", "Future";
     /// `asyncio.Task`.
     task: "asyncio", "Task";
+    /// `asyncio.CancelledError`.
+    cancelled_error: "asyncio", "CancelledError";
     /// `asyncio.current_task`.
     current_task: "asyncio", "current_task";
     /// `asyncio._get_running_loop`: `None` where no loop runs.

@@ -184,8 +184,10 @@ fn give(
         None => Outcome::Cancelled(None),
     });
     if future.call_method0(intern!(py, "done"))?.is_truthy()? {
-        // It was given up.
-        if let Outcome::Error(error) = outcome {
+        // It was given up. That async code which it waited for was cancelled, too, is no news.
+        if let Outcome::Error(error) = outcome
+            && !error.bind(py).is_instance(imports::cancelled_error(py)?)?
+        {
             let message = "exception in a call on a thread that was cancelled".to_owned();
             report(py, home, message, PyErr::from_value(error.into_bound(py)));
         }
