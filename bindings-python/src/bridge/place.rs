@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use pyo3::{PyTraverseError, PyVisit, intern, prelude::*};
+use pyo3::{PyTraverseError, PyVisit, exceptions::PyRuntimeError, intern, prelude::*};
 use thrasks_bridge::{Execute, Job, Refused};
 
 use crate::{sync::lock, threads::blocking};
@@ -82,7 +82,14 @@ fn is_made_by_asyncio(executor: &Bound<'_, PyAny>) -> PyResult<bool> {
 impl Execute for Place {
     fn execute(&self, job: Job) -> Result<(), Refused> {
         match self {
-            Self::Pool => blocking().pool().execute(job),
+            Self::Pool => blocking().pool().execute(job).map_err(|refused| {
+                // Or no thread could be started, which says so itself.
+                if !blocking().pool().is_closed() {
+                    return refused;
+                }
+                let (job, _) = refused.into_parts();
+                Refused::new(job, PyRuntimeError::new_err("the interpreter is shutting down: nothing more can begin on a thread of the pool"))
+            }),
             Self::Own { detach } => blocking().own(*detach).execute(job),
             Self::Executor(executor) => Python::attach(|py| submit(executor.bind(py), job)),
         }
