@@ -11,6 +11,7 @@ import contextvars
 import os
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -185,11 +186,23 @@ def _at_exit() -> None:
     global _gave_up
     # Whatever was waited for in vain is not waited for again.
     patience = 0.0 if _gave_up else EXIT_TIME
-    stuck = _thrasks.stop_blocking(patience) + _thrasks.stop_all_loops(patience)
+    stuck = _stop_all(patience)
     if stuck and sys.version_info < (3, 14):
-        _interrupt(set(stuck))
-        stuck = _thrasks.stop_blocking(patience) + _thrasks.stop_all_loops(patience)
+        _interrupt(stuck)
+        stuck = _stop_all(patience)
     _gave_up = bool(stuck)
+
+
+def _stop_all(patience: float) -> set[str]:
+    """Stop all threads. Return the names of those that have not ended in time."""
+    stuck = {*_thrasks.stop_blocking(patience), *_thrasks.stop_all_loops(patience)}
+    # Those that are about to end are waited for to their very end: before 3.14, the process aborts
+    # where the interpreter begins to finalise under one.
+    end = time.monotonic() + patience
+    for thread in threading.enumerate():
+        if thread.daemon and thread.name.startswith("thrasks-separate-"):
+            thread.join(max(end - time.monotonic(), 0))
+    return stuck.intersection(thread.name for thread in threading.enumerate())
 
 
 def _interrupt(names: set[str]) -> None:

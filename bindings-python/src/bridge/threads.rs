@@ -35,8 +35,17 @@ pub(crate) struct Blocking {
     pub(crate) runs: Runs,
 }
 
+/// Of each its name, and whether it is to be left behind when the interpreter exits.
 #[derive(Default)]
-struct Names(Mutex<Vec<String>>);
+struct Names(Mutex<Vec<(String, bool)>>);
+
+impl Names {
+    /// Those that nobody waits for.
+    fn detached(&self) -> Vec<String> {
+        let names = lock(&self.0);
+        names.iter().filter(|(_, detach)| *detach).map(|(name, _)| name.clone()).collect()
+    }
+}
 
 impl Blocking {
     /// The pool.
@@ -58,7 +67,7 @@ impl Blocking {
         let names = self.own.clone();
         OwnThread::new().name(name).spawn_hook(move |spec| {
             let ThreadSpec { name, stack_size, main } = spec;
-            let entry = Entry::new(&names, &name);
+            let entry = Entry::new(&names, &name, detach);
             let main = Box::new(move || {
                 let _entry = entry;
                 main();
@@ -75,15 +84,15 @@ struct Entry {
 }
 
 impl Entry {
-    fn new(names: &Arc<Names>, name: &str) -> Self {
-        lock(&names.0).push(name.to_owned());
+    fn new(names: &Arc<Names>, name: &str, detach: bool) -> Self {
+        lock(&names.0).push((name.to_owned(), detach));
         Self { names: names.clone(), name: name.to_owned() }
     }
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        lock(&self.names.0).retain(|name| *name != self.name);
+        lock(&self.names.0).retain(|(name, _)| *name != self.name);
     }
 }
 
@@ -208,7 +217,8 @@ pub(crate) fn stop_blocking(py: Python<'_>, patience: f64) -> Vec<String> {
     }
     py.detach(|| {
         blocking.runs.stop(deadline);
-        let mut left = lock(&blocking.own.0).clone();
+        // The interpreter waits for the others, however long it takes.
+        let mut left = blocking.own.detached();
         if let Some(pool) = pool
             && !pool.wait_closed(Some(deadline))
         {
