@@ -68,6 +68,14 @@ impl Bell {
         }
     }
 
+    /// Lets go of the loop if nobody there waits. On the loop's thread.
+    pub(crate) fn let_go_unless_awaited(&self) {
+        let awaited = !lock(&self.waiters).is_empty();
+        if !awaited {
+            self.let_go();
+        }
+    }
+
     /// For the collector: of one owner only.
     pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         let Ok(waiters) = self.waiters.try_lock() else { return Ok(()) };

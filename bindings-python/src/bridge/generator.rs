@@ -170,6 +170,7 @@ impl Core {
             Ok(Step::Yielded(outcome)) => outcome.map(Some),
             Ok(Step::Returned(outcome)) => {
                 self.stepped.let_go();
+                self.ended.let_go_unless_awaited();
                 Err(outcome.err().unwrap_or_else(|| PyStopAsyncIteration::new_err(())))
             }
             Err(error) => Err(failure_of(py, &self.name, &error)),
@@ -219,6 +220,7 @@ impl Core {
                 self.ended.future(py, &home).map(Some)
             }
             Poll::Ready(result) => {
+                self.stepped.let_go_unless_awaited();
                 self.ended.let_go();
                 if let Some(error) = self.ending.take() {
                     return Err(error);

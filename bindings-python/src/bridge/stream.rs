@@ -168,6 +168,7 @@ impl Core {
         }
         drop(state);
         self.items.let_go();
+        self.ended.let_go_unless_awaited();
         match next {
             Some(Ok(outcome)) => outcome.map(Step::Item),
             Some(Err(error)) => Err(failure_of(py, &self.name, &error)),
@@ -239,6 +240,7 @@ impl Core {
                 self.ended.future(py, &home).map(Some)
             }
             Poll::Ready(result) => {
+                self.items.let_go_unless_awaited();
                 self.ended.let_go();
                 if let Some(error) = self.ending.take() {
                     return Err(error);
