@@ -342,8 +342,6 @@ class TestCollected:
 class TestTheLoopIsClosed:
     @pytest.mark.parametrize("way", [*WAYS, *SIZELESS])
     def test_one_that_is_kept_stops(self, way: str) -> None:
-        if way == "generate":
-            pytest.skip("not yet: a generator does not notice it")
         source = Source()
         kept: list[Any] = []
 
