@@ -1,4 +1,4 @@
-"""Turns a hang into a failure that shows where every thread is."""
+"""Turns a hang into a failure that shows what waits for what, and where every thread is."""
 
 from __future__ import annotations
 
@@ -8,9 +8,15 @@ import os
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 
 import pytest
+
+from .scene import describe
+
+#: How long, in seconds, a look at what hangs may take: it asks objects that may be locked.
+LOOK = 30.0
 
 
 class Watchdog:
@@ -49,6 +55,12 @@ class Watchdog:
         capture = self._config.pluginmanager.getplugin("capturemanager")
         if capture is not None:
             capture.suspend_global_capture(in_=True)
-        print(f"\n{self._what}\nhas not ended in time. Every thread:", file=sys.stderr, flush=True)
+        print(f"\n{self._what}\nhas not ended in time.", file=sys.stderr, flush=True)
+        faulthandler.dump_traceback_later(LOOK, exit=True, file=sys.stderr)
+        try:
+            describe(sys.stderr)
+        except BaseException:
+            traceback.print_exc()
+        print("\nEvery thread:", file=sys.stderr, flush=True)
         faulthandler.dump_traceback(sys.stderr, all_threads=True)
         os._exit(70)
