@@ -61,6 +61,15 @@ def watch_generators() -> None:
 
 def clean(loop: asyncio.AbstractEventLoop, done: Callable[[bool], None]) -> None:
     """Put a loop back into the state in which it was made, and call `done` with whether it is."""
+    try:
+        _begin(loop, done)
+    except BaseException as exc:
+        _give_up(loop, exc, done)
+        if isinstance(exc, (KeyboardInterrupt, SystemExit)):
+            raise
+
+
+def _begin(loop: asyncio.AbstractEventLoop, done: Callable[[bool], None]) -> None:
     if is_ending():
         # That does all of this, by tasks that are not to be taken for somebody's.
         done(False)
@@ -84,19 +93,35 @@ def clean(loop: asyncio.AbstractEventLoop, done: Callable[[bool], None]) -> None
     )
 
     def cleaned(task: asyncio.Task[bool]) -> None:
-        _cancel_timers(loop)
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            where = threading.current_thread().name
-            loop.call_exception_handler(
-                {
-                    "message": f"cleaning {where} has failed; the loop is given up",
-                    "exception": error,
-                }
-            )
-        done(error is None and not task.cancelled() and task.result())
+        try:
+            _cancel_timers(loop)
+            is_clean = not task.cancelled() and task.result()
+        except BaseException as exc:
+            _give_up(loop, exc, done)
+        else:
+            done(is_clean)
 
     task.add_done_callback(cleaned)
+
+
+def _give_up(
+    loop: asyncio.AbstractEventLoop, error: BaseException, done: Callable[[bool], None]
+) -> None:
+    """Say that cleaning a loop has failed, and why.
+
+    Whoever hears of the error may keep it, and with it all that its traceback refers to: `done` is
+    called, as it would not be freed.
+    """
+    where = threading.current_thread().name
+    try:
+        loop.call_exception_handler(
+            {
+                "message": f"cleaning {where} has failed; the loop is given up",
+                "exception": error,
+            }
+        )
+    finally:
+        done(False)
 
 
 async def _clean(loop: asyncio.AbstractEventLoop) -> bool:
@@ -170,8 +195,11 @@ def _closes_generator(task: asyncio.Task[Any]) -> bool:
 
 def _cancel_timers(loop: Any) -> None:
     """Cancel the timers of those who had the loop, as its end would, where it shows them."""
-    # One that is due has been moved to what the loop runs next.
-    due = [each for each in getattr(loop, "_ready", ()) if isinstance(each, asyncio.TimerHandle)]
+    # One that is due has been moved to what the loop runs next. Any thread may append to that while
+    # this looks, which an iterator does not bear; only this one takes from it.
+    ready = getattr(loop, "_ready", ())
+    soon = [ready[index] for index in range(len(ready))]
+    due = [each for each in soon if isinstance(each, asyncio.TimerHandle)]
     for handle in [*getattr(loop, "_scheduled", ()), *due]:
         callback = handle._callback
         if callback is not None and not _is_ours(callback):
@@ -187,11 +215,20 @@ def _generators(loop: Any) -> tuple[list[Any], bool]:
     """Return the asynchronous generators on a loop that have not ended, and whether any vanish."""
     # The loop's own record has those that began between a KeyboardInterrupt, after which it sets
     # its hooks anew, and our own hooks; a loop of another make does not show it.
-    theirs = set(getattr(loop, "_asyncgens", ()))
+    theirs = _recorded_generators(loop)
     ours, vanishing = _local.generators.look()
     known = theirs.union(ours)
     left = [generator for generator in known if getattr(generator, "ag_frame", None) is not None]
     return left, vanishing
+
+
+def _recorded_generators(loop: Any) -> set[Any]:
+    while True:
+        try:
+            return set(getattr(loop, "_asyncgens", ()))
+        except RuntimeError:
+            # Another thread has freed one meanwhile: before 3.14 the record does not bear that.
+            continue
 
 
 async def _cancel(loop: asyncio.AbstractEventLoop, tasks: set[asyncio.Task[Any]]) -> None:
