@@ -212,6 +212,7 @@ async def test_one_that_waits_for_an_item_is_told_of_the_close() -> None:
     await stream.wait_closed()
 
 
+@pytest.mark.slow
 async def test_closing_at_any_moment_on_another_thread_leaves_nobody_waiting() -> None:
     # As the consumer is about to wait, as it begins, as its first item comes.
     for turn in range(400):
