@@ -27,6 +27,9 @@ impl<K: Kind> TaskPool<K> {
     ///
     /// Dropping the stream cancels the jobs that are under way, and asks for no more items.
     ///
+    /// `f` is called by the worker. An `async` closure will do if it captures nothing; one that does
+    /// is written `move |item| async move { .. }`.
+    ///
     /// # Panics
     ///
     /// When `buffer` is 0.

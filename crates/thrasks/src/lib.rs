@@ -26,6 +26,7 @@
 //! | the results of many, in order | [`gather()`], [`try_gather`], [`gather_settled`] | [`mod@gather`] |
 //! | tasks that end before you go on | [`TaskGroup`] | [`group`] |
 //! | blocking code on threads, awaited or streamed | [`BlockingPool`], [`bridge::call`], [`bridge::stream`] | [`bridge`] |
+//! | at most n jobs at a time, a parallel map that keeps the order | [`TaskPool`] | [`mod@pool`] |
 //! | one task, on any loop or a certain one | [`LoopPool`], [`LoopThread`] | [`loops`], `loop` |
 //! | to choose who runs what | [`RoundRobin`], [`LeastLoaded`], [`Placement`] | [`sched`] |
 //! | timers and I/O of async-io in the loops | nothing more | `io` |
@@ -41,6 +42,8 @@ pub use thrasks_gather::{self as gather, Failure, Panic, gather, gather_settled,
 pub use thrasks_group::{self as group, ChildError, GroupError, GroupHandle, TaskGroup};
 #[cfg(feature = "loop")]
 pub use thrasks_loop::{self as loops, JoinError, JoinHandle, LoopPool, LoopThread, Report};
+#[cfg(feature = "pool")]
+pub use thrasks_pool::{self as pool, TaskHandle, TaskPool};
 #[cfg(feature = "sched")]
 pub use thrasks_sched::{
     self as sched, LeastLoaded, Limit, Placement, Queue, RoundRobin, Scheduler,
