@@ -9,6 +9,9 @@ use crate::{Kind, Local, Worker};
 /// A [`LoopPool`] is one, for [`Local`] jobs: its scheduler chooses the loop, for each job anew. So
 /// is every function that spawns what it is given. Dropping a worker refuses it.
 ///
+/// The workers hold what spawned them. An executor that may be dropped before they have ended, and
+/// drops its tasks then, should be held weakly: else each keeps the other alive.
+///
 /// # Examples
 ///
 /// An executor of one thread, its own:

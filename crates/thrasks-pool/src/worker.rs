@@ -5,12 +5,17 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::{Duration, Instant},
 };
 
 use crate::{Kind, WorkerId, quiet::quietly, shared::Shared};
 
 /// How many jobs a worker ends with before it lets others have its thread.
-const SLICE: usize = 16;
+const SLICE: usize = 32;
+
+/// How long a worker that is to be spawned anew for each job goes on where it is all the same: many
+/// short jobs then share the cost of it.
+const STAY: Duration = Duration::from_micros(50);
 
 /// A worker of a [`TaskPool`](crate::TaskPool), to be run by an executor: see
 /// [`Spawn`](crate::Spawn). It runs one job after another, and ends when no job waits.
@@ -122,6 +127,10 @@ impl<K: Kind> Future for Working<K> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
         this.post.begun = true;
+        let Some(shared) = &this.post.shared else { return Poll::Ready(()) };
+        let since = shared.respawns.then(Instant::now);
+        // While its job was suspended, others may have come to this thread.
+        let mut alone = this.job.is_none();
         for _ in 0..SLICE {
             let Some(shared) = &this.post.shared else { return Poll::Ready(()) };
             if this.job.is_none() {
@@ -137,9 +146,13 @@ impl<K: Kind> Future for Working<K> {
                 return Poll::Pending;
             }
             this.job = None;
-            if shared.respawns && shared.roster.queued() > 0 && this.post.respawn() {
+            if since.is_some_and(|since| !alone || since.elapsed() > STAY) && this.post.respawn() {
                 return Poll::Ready(());
             }
+            alone = true;
+        }
+        if since.is_some() && this.post.respawn() {
+            return Poll::Ready(());
         }
         cx.waker().wake_by_ref();
         Poll::Pending
@@ -147,9 +160,11 @@ impl<K: Kind> Future for Working<K> {
 }
 
 impl<K: Kind> Post<K> {
-    /// Spawns the worker anew. Returns whether it was.
+    /// Spawns the worker anew, if jobs wait. Returns whether it was.
     fn respawn(&mut self) -> bool {
-        let Some(shared) = self.shared.take() else { return true };
+        let Some(shared) = self.shared.take_if(|shared| shared.roster.queued() > 0) else {
+            return false;
+        };
         let worker = Worker::new(shared.clone(), self.id);
         match shared.spawn(worker) {
             Ok(()) => true,

@@ -16,7 +16,10 @@ fn panics(code: impl FnOnce() + std::panic::UnwindSafe) -> (String, u32, String)
     let old = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
         let location = info.location().unwrap();
-        let message = info.payload_as_str().unwrap_or_default().to_owned();
+        let payload = info.payload();
+        let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let message =
+            text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_default();
         *hook.lock().unwrap() = Some((location.file().to_owned(), location.line(), message));
     }));
     let result = catch_unwind(code);
