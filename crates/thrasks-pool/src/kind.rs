@@ -27,12 +27,14 @@ pub struct Local;
 /// Futures that are `Send`: their workers may move between threads. The kind of a pool over an
 /// executor of many threads, such as `async_executor::Executor` or tokio's.
 ///
+/// A future that is not `Send` is none of theirs:
+///
 /// ```compile_fail
 /// use std::{future::ready, rc::Rc};
 /// use thrasks_pool::{Sendable, TaskPool, Worker};
 ///
 /// let pool = TaskPool::new(|worker: Worker<Sendable>| drop(worker.run()));
-/// pool.submit(|| async {
+/// let _handle = pool.submit(|| async {
 ///     let here = Rc::new(7);
 ///     ready(()).await;
 ///     *here
