@@ -137,8 +137,20 @@ fn digest(path: &Path) -> io::Result<(String, u64)> {
     Ok((text, size))
 }
 
-/// Prints the digests. Returns how many files there were, their size, and how many failures.
-async fn run(pool: &TaskPool, options: &Options) -> Result<(u64, u64, u64), Box<dyn Error>> {
+/// How many files there were, their size, and how many failures.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Totals {
+    files: u64,
+    bytes: u64,
+    failures: u64,
+}
+
+/// Writes the digests.
+async fn run(
+    pool: &TaskPool,
+    options: &Options,
+    mut out: impl Write,
+) -> Result<Totals, Box<dyn Error>> {
     let mut digests = pool.map(Walk::new(options.path.clone()), options.buffer, async |path| {
         let path = path?;
         match digest(&path) {
@@ -146,23 +158,22 @@ async fn run(pool: &TaskPool, options: &Options) -> Result<(u64, u64, u64), Box<
             Err(error) => Err((path, error)),
         }
     });
-    let mut out = io::BufWriter::new(io::stdout().lock());
-    let (mut files, mut bytes, mut failures) = (0, 0, 0);
+    let mut totals = Totals::default();
     while let Some(digest) = digests.next().await {
         match digest? {
             Ok((path, digest, size)) => {
                 writeln!(out, "{digest}  {}", path.display())?;
-                files += 1;
-                bytes += size;
+                totals.files += 1;
+                totals.bytes += size;
             }
             Err((path, error)) => {
                 eprintln!("{}: {error}", path.display());
-                failures += 1;
+                totals.failures += 1;
             }
         }
     }
     out.flush()?;
-    Ok((files, bytes, failures))
+    Ok(totals)
 }
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
@@ -180,7 +191,8 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let loops = LoopPool::builder().threads(options.threads).name("digest").build()?;
     let pool = TaskPool::builder().max_workers(options.threads).build(loops);
     let start = Instant::now();
-    let (files, bytes, failures) = match block_on(run(&pool, &options)) {
+    let out = io::BufWriter::new(io::stdout().lock());
+    let Totals { files, bytes, failures } = match block_on(run(&pool, &options, out)) {
         Ok(totals) => totals,
         // `ordered_map | head`: whoever reads has enough. Dropping the stream has cancelled the rest.
         Err(error) if is_broken_pipe(&*error) => return Ok(ExitCode::SUCCESS),
@@ -201,4 +213,36 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
 
 fn is_broken_pipe(error: &(dyn Error + 'static)) -> bool {
     error.downcast_ref().is_some_and(|error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_digests_are_in_the_order_of_the_walk_and_what_cannot_be_read_stops_nobody() {
+        let root = std::env::temp_dir().join(format!("ordered-map-{}", std::process::id()));
+        fs::create_dir_all(root.join("b/empty")).unwrap();
+        for (name, content) in [("a", "abc"), ("b/none", ""), ("c", "abc")] {
+            fs::write(root.join(name), content).unwrap();
+        }
+        let loops = LoopPool::builder().threads(2).build().unwrap();
+        let pool = TaskPool::builder().max_workers(2).build(loops);
+        let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        let none = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        let at = |name| root.join(name).display().to_string();
+        let expected =
+            format!("{abc}  {}\n{none}  {}\n{abc}  {}\n", at("a"), at("b/none"), at("c"));
+        for buffer in [1, 2, 100] {
+            let options = Options { path: root.clone(), threads: 2, buffer };
+            let mut out = Vec::new();
+            let totals = block_on(run(&pool, &options, &mut out)).unwrap();
+            assert_eq!(totals, Totals { files: 3, bytes: 6, failures: 0 });
+            assert_eq!(String::from_utf8(out).unwrap(), expected);
+        }
+        fs::remove_dir_all(&root).unwrap();
+        let options = Options { path: root, threads: 2, buffer: 1 };
+        let totals = block_on(run(&pool, &options, io::sink())).unwrap();
+        assert_eq!(totals, Totals { files: 0, bytes: 0, failures: 1 });
+    }
 }

@@ -6,7 +6,8 @@ use crate::{Kind, Local, Worker};
 
 /// What runs the workers of a [`TaskPool`](crate::TaskPool): an executor.
 ///
-/// A [`LoopPool`] is one, for [`Local`] jobs: its scheduler chooses the loop, for each job anew. So
+/// A [`LoopPool`] is one, for [`Local`] jobs: its scheduler chooses the loop, for each job anew, but
+/// for jobs that take microseconds and do not wait, of which some in a row stay together. So
 /// is every function that spawns what it is given. Dropping a worker refuses it.
 ///
 /// The workers hold what spawned them. An executor that may be dropped before they have ended, and
@@ -46,7 +47,7 @@ pub trait Spawn<K: Kind>: Send + Sync {
 
     /// Whether a worker is to be spawned anew for each job, rather than to go on where it is: for
     /// an executor whose tasks stay where they were spawned, so that the job goes to a thread that
-    /// is free for it.
+    /// is free for it. After a job that was done at once and soon it goes on all the same.
     fn respawns(&self) -> bool {
         false
     }

@@ -16,7 +16,10 @@ use std::{
 
 use async_executor::Executor;
 use common::{BadWaker, Bomb, Census, CountWaker, Gate, Threads, block_on, inline, pool};
-use futures_lite::{Stream, StreamExt, future::poll_once};
+use futures_lite::{
+    Stream, StreamExt,
+    future::{poll_once, yield_now},
+};
 use thrasks_loop::LoopPool;
 use thrasks_pool::{JoinError, Local, NotSpawned, Sendable, Spawn, TaskPool, Worker};
 
@@ -319,6 +322,25 @@ fn loops_that_have_ended_refuse() {
     loops.close();
     let error = block_on(pool.submit(|| async {})).unwrap_err();
     assert_eq!(error.to_string(), "nobody ran the task: the pool of loops is closed");
+    block_on(pool.shutdown(true, false));
+}
+
+#[test]
+fn a_worker_whose_loops_are_closed_goes_on_where_it_is() {
+    let loops = LoopPool::builder().threads(2).build().unwrap();
+    let pool = TaskPool::builder().max_workers(1).build(loops.clone());
+    let gate = Gate::default();
+    let at = gate.clone();
+    let first = pool.submit(move || async move { at.pass().await });
+    gate.wait_for(1);
+    // They suspend, so that it would have to be spawned anew after each of them.
+    let rest: Vec<_> = (0..50).map(|_| pool.submit(yield_now)).collect();
+    loops.close();
+    gate.open();
+    block_on(first).unwrap();
+    for handle in rest {
+        block_on(handle).unwrap();
+    }
     block_on(pool.shutdown(true, false));
 }
 
