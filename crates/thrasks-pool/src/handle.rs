@@ -91,7 +91,8 @@ impl<T> TaskHandle<T> {
         cell.cancel();
     }
 
-    /// Lets the job go on with nobody waiting for it. Its result, or its panic, is dropped.
+    /// Lets the job go on with nobody waiting for it. Its result, or its panic, is dropped: where the
+    /// job ran, or here if it has ended already.
     ///
     /// # Examples
     ///

@@ -89,8 +89,15 @@ fn a_factory_whose_drop_panics_is_cancelled_all_the_same() {
 
 #[test]
 fn a_result_that_nobody_takes_may_panic_when_it_is_dropped() {
-    let pool = pool(1, 1);
-    pool.submit(|| async { Bomb("the result") }).detach();
+    let (pool, gate) = (pool(1, 1), Gate::default());
+    let at = gate.clone();
+    // It ends after the detaching: the result is then dropped where the job ran.
+    let handle = pool.submit(move || async move {
+        at.pass().await;
+        Bomb("the result")
+    });
+    handle.detach();
+    gate.open();
     assert_eq!(block_on(pool.submit(|| async { 7 })).unwrap(), 7);
 }
 
@@ -107,9 +114,13 @@ impl Drop for Nested {
 
 #[test]
 fn a_payload_that_panics_when_it_is_dropped_does_no_harm() {
-    let pool = pool(1, 1);
+    let (pool, gate) = (pool(1, 1), Gate::default());
+    let at = gate.clone();
+    let first = pool.submit(move || async move { at.pass().await });
     pool.submit(|| async { panic_any(Bomb("the payload")) }).detach();
     pool.submit(|| async { Nested }).detach();
+    gate.open();
+    block_on(first).unwrap();
     assert_eq!(block_on(pool.submit(|| async { 7 })).unwrap(), 7);
 }
 
