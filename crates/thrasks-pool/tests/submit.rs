@@ -4,13 +4,17 @@ mod common;
 
 use std::{
     cell::Cell,
+    pin::Pin,
     rc::Rc,
-    sync::{Arc, Barrier, Mutex, mpsc},
+    sync::{Arc, Barrier, Mutex, atomic::Ordering, mpsc},
+    task::Context,
 };
 
-use common::{Census, Gate, Threads, block_on, inline, pool, pool_of};
+use common::{Census, CountWaker, Gate, Threads, block_on, inline, pool, pool_of};
 use futures_lite::future::yield_now;
-use thrasks_pool::{Job, Kind, Refusal, TaskHandle, TaskPool};
+use thrasks_loop::LoopPool;
+use thrasks_pool::{Job, Kind, Local, Refusal, TaskHandle, TaskPool, Worker};
+use thrasks_sched::RoundRobin;
 
 #[test]
 fn the_outcome_goes_to_the_handle() {
@@ -146,6 +150,47 @@ fn jobs_that_block_go_to_loops_that_are_free() {
         let leaders: usize =
             handles.into_iter().map(|handle| usize::from(block_on(handle).unwrap())).sum();
         assert_eq!(leaders, 1);
+    }
+}
+
+#[test]
+fn a_job_that_suspended_is_followed_by_one_where_the_scheduler_says() {
+    let loops =
+        LoopPool::builder().threads(2).name("l").scheduler(RoundRobin::new).build().unwrap();
+    let pool = TaskPool::builder().max_workers(1).build(loops);
+    let gate = Gate::default();
+    let handles: Vec<_> = (0..10)
+        .map(|_| {
+            let gate = gate.clone();
+            pool.submit(move || async move {
+                gate.pass().await;
+                yield_now().await;
+                std::thread::current().name().map(str::to_owned).unwrap()
+            })
+        })
+        .collect();
+    gate.open();
+    for (i, handle) in handles.into_iter().enumerate() {
+        assert_eq!(block_on(handle).unwrap(), format!("l-{}", i % 2));
+    }
+}
+
+#[test]
+fn a_worker_with_many_jobs_lets_others_have_their_turn() {
+    let (send, workers) = mpsc::channel();
+    let pool = TaskPool::builder().max_workers(1).build(move |worker: Worker<Local>| {
+        send.send(worker).unwrap();
+    });
+    let handles: Vec<_> = (0..1000).map(|i| pool.submit(async move || i)).collect();
+    let mut working = workers.recv().unwrap().run();
+    let woken = Arc::new(CountWaker::default());
+    let waker = woken.clone().into();
+    assert!(Pin::new(&mut working).poll(&mut Context::from_waker(&waker)).is_pending());
+    assert_eq!(woken.0.load(Ordering::SeqCst), 1);
+    assert!((1..1000).contains(&pool.stats().completed));
+    block_on(working);
+    for (i, handle) in handles.into_iter().enumerate() {
+        assert_eq!(block_on(handle).unwrap(), i);
     }
 }
 
