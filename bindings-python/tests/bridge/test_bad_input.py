@@ -103,7 +103,7 @@ class TestFunctions:
         with pytest.raises(TypeError, match="is for functions that block, got the asynchronous"):
             {**DECORATORS, **CLASSES}[what](function)
 
-    @pytest.mark.parametrize("function", [42, "name", object()], ids=repr)
+    @pytest.mark.parametrize("function", [42, "name", pytest.param(object(), id="object")])
     def test_what_is_none_is_refused(self, what: str, function: Any) -> None:
         if what == "iterate" and function == "name":
             pytest.skip("it is an iterable")
@@ -179,7 +179,7 @@ class TestExecutors:
 
 
 class TestIterables:
-    @pytest.mark.parametrize("what", [42, None, object()], ids=repr)
+    @pytest.mark.parametrize("what", [42, None, pytest.param(object(), id="object")])
     def test_what_is_none_is_refused(self, what: Any) -> None:
         with pytest.raises(TypeError, match="an iterator or another iterable is needed, got"):
             thrasks.ThreadedAsyncIterator(what)

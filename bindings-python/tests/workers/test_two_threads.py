@@ -43,6 +43,8 @@ class TestLocks:
             from thrasks import ThreadedTaskGroup
 
             async def main():
+                # A busy machine is not to be complained of.
+                asyncio.get_running_loop().slow_callback_duration = 60.0
                 lock = asyncio.Lock()
                 await lock.acquire()
                 async with ThreadedTaskGroup(1) as group:
