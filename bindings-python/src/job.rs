@@ -310,8 +310,15 @@ impl Job {
     }
 
     /// Its team has listed the job.
+    ///
+    /// It may have been cancelled before, by another thread, which found no list to take it off. Such
+    /// a one first sets the state and then looks for the list; this does it the other way round.
     pub(crate) fn enlisted(&self, team: Arc<Team>, ticket: Ticket) {
         *lock(&self.listed) = Some((team, ticket));
+        let has_ended = matches!(*lock(&self.state), State::Ended(_));
+        if has_ended {
+            Python::attach(|py| self.strike(py));
+        }
     }
 
     /// Takes the job off its team's list.
