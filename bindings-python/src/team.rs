@@ -41,6 +41,8 @@ pub(crate) struct Team {
     /// Nobody waits: the last job on the roster gives the threads back. Set before the roster is
     /// told that the team is ending, and read after it has said that its last job left.
     abandoned: AtomicBool,
+    /// The threads are being given back, or have been.
+    released: AtomicBool,
 }
 
 /// A future of a caller's loop that is to be resolved.
@@ -76,6 +78,7 @@ impl Team {
             roster,
             waiter: Mutex::new(None),
             abandoned: AtomicBool::new(false),
+            released: AtomicBool::new(false),
         }))
     }
 
@@ -220,8 +223,12 @@ impl Team {
     /// Gives the threads back: those that worked are cleaned first, which `waiter` may wait for.
     /// Returns whether it is done already.
     ///
-    /// To be called once, when the last job has ended.
+    /// To be called when the last job has ended. Of a team that is abandoned then, two may find that
+    /// out: the second does nothing, since others may have the threads by now.
     pub(crate) fn release(self: &Arc<Self>, waiter: Option<Waiter>) -> bool {
+        if self.released.swap(true, Ordering::SeqCst) {
+            return true;
+        }
         let used: Vec<_> = self
             .crew
             .iter()
@@ -256,7 +263,7 @@ impl Team {
         failures.into_iter().next()
     }
 
-    /// Has some workers clean their loops, and goes on when all have.
+    /// Has some workers clean their loops, or only say that they have one, and goes on when all have.
     fn ask(self: &Arc<Self>, workers: &[&Arc<Worker>], waiter: Option<Waiter>, give_back: bool) {
         let left = AtomicUsize::new(workers.len());
         let waiter = Mutex::new(waiter);
@@ -315,7 +322,8 @@ impl Delivery for Resolve {
     }
 }
 
-/// The loops of a team being put back into the state in which they were made.
+/// The loops of a team being put back into the state in which they were made; or, where they are not
+/// given back then, being made.
 pub(crate) struct Cleaning {
     team: Arc<Team>,
     left: AtomicUsize,
@@ -337,12 +345,17 @@ impl Cleaning {
     }
 }
 
-/// The order to a worker to clean its loop. Dropped anywhere, it counts as carried out.
+/// The order to a worker to clean its loop, or only to say that there is one. Dropped anywhere, it
+/// counts as carried out.
 pub(crate) struct CleanOrder(Option<(Arc<Cleaning>, Arc<Worker>)>);
 
 impl CleanOrder {
     /// Carries it out, on the worker's thread.
     pub(crate) fn carry_out(self, py: Python<'_>, event_loop: &Bound<'_, PyAny>) -> PyResult<()> {
+        if self.0.as_ref().is_some_and(|(cleaning, _)| !cleaning.give_back) {
+            // It was only to be found out whether there is a loop. Others may have it by now.
+            return Ok(());
+        }
         let cleaned = Cleaned(Mutex::new(Some(self)));
         imports::clean_loop(py)?.call1((event_loop, cleaned))?;
         Ok(())

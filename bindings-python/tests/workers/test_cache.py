@@ -170,6 +170,35 @@ class TestTheCache:  # decision 3
             assert await pool.run(which()) in made
         assert len(made) == 2, "the warm ones were not used"
 
+    async def test_a_loop_that_is_still_being_made_serves_the_next(self) -> None:
+        making, go_on = Signal(), Signal()
+
+        def factory() -> asyncio.AbstractEventLoop:
+            making.set()
+            go_on.block()
+            return asyncio.new_event_loop()
+
+        async def enter() -> None:
+            async with ThreadedTaskGroup(1, loop_factory=factory):
+                raise AssertionError("it is cancelled before there is a loop")
+
+        async def work() -> str:
+            # Time enough to be disturbed by what was meant for the first.
+            for _ in range(10):
+                await asyncio.sleep(0)
+            return await where()
+
+        before = worker_threads()
+        entering = asyncio.create_task(enter())
+        await making.wait()
+        entering.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await entering
+        (new,) = worker_threads() - before
+        gathering = threaded_gather(*[work()], num_threads=1, loop_factory=factory)
+        go_on.set()
+        assert await gathering == [new.name]
+
     def test_workers_that_are_idle_for_long_retire(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(_workers, "IDLE_FOR", 0.05)
 
