@@ -91,4 +91,4 @@ class TestWatchdog:
         assert "name='the one that is stuck'" in what
         assert "Traceback" not in what
         assert scene
-        assert "[thrasks-loop-" in threads
+        assert "_workers.py" in threads
