@@ -14,7 +14,7 @@ use pyo3::{intern, prelude::*};
 use thrasks_loop::Inbox;
 
 use crate::{
-    imports,
+    imports, ring,
     settings::Settings,
     sync::{in_drop, lock},
 };
@@ -161,10 +161,12 @@ impl Wake for HomeWaker {
     fn wake_by_ref(self: &Arc<Self>) {
         Python::attach(|py| {
             let event_loop = self.event_loop.bind(py);
-            let ring = intern!(py, "call_soon_threadsafe");
             // A loop that is closed at this very moment may take the callback after it has dropped
             // all that it had: then it is closed by now, and will not call it.
-            let rung = event_loop.call_method1(ring, (self.drain(),)).is_ok();
+            let rung = event_loop
+                .getattr(intern!(py, "call_soon_threadsafe"))
+                .and_then(|bell| Ok((bell, Bound::new(py, self.drain())?)))
+                .is_ok_and(|(bell, drain)| ring::ring(py, &bell, &drain));
             if !rung || self.is_closed(py) {
                 // "Event loop is closed". Whoever sends looks at this flag after each push.
                 self.closed.store(true, Ordering::Release);

@@ -29,6 +29,8 @@ imported! {
     add_to_awaited_by: "asyncio", "future_add_to_awaited_by";
     /// `asyncio.future_discard_from_awaited_by`, since 3.14.
     discard_from_awaited_by: "asyncio", "future_discard_from_awaited_by";
+    /// `_thread.interrupt_main`: as if Ctrl-C had been pressed.
+    interrupt_main: "_thread", "interrupt_main";
     /// `contextvars.Context`.
     context: "contextvars", "Context";
     /// `contextvars.copy_context`.

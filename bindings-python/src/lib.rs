@@ -17,6 +17,7 @@ mod orders;
 mod outcome;
 mod pins;
 mod pool;
+mod ring;
 mod schedulers;
 mod settings;
 mod submission;

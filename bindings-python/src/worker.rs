@@ -25,6 +25,7 @@ use crate::{
     imports,
     job::{Job, Spec},
     orders::Order,
+    ring,
     settings::Settings,
     sync::lock,
 };
@@ -118,16 +119,16 @@ impl Wake for Doorbell {
 
     fn wake_by_ref(self: &Arc<Self>) {
         Python::attach(|py| {
-            let (ring, take) = match &*lock(&self.0) {
+            let (bell, take) = match &*lock(&self.0) {
                 Target::Nobody => return,
                 Target::Parked(thread) => return thread.unpark(),
                 Target::Loop { call_soon_threadsafe, take } => {
                     (call_soon_threadsafe.clone_ref(py), take.clone_ref(py))
                 }
             };
-            // An error is "Event loop is closed": the thread is past its last look, and what was
-            // sent to it is dropped, and told, by the loop thread's own end.
-            let _ = ring.call1(py, (take,));
+            // A loop that is closed: the thread is past its last look, and what was sent to it is
+            // dropped, and told, by the loop thread's own end.
+            ring::ring(py, bell.bind(py), take.bind(py));
         });
     }
 }
