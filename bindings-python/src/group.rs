@@ -118,7 +118,7 @@ impl GroupBase {
         if let Some(parent) = open.parent.bind(py).upgrade() {
             imports::set_awaited_by(&handle, &parent, true)?;
         }
-        if let Err(error) = submission.submit(py, job.clone()) {
+        if let Err(error) = submission.submit(py, &job) {
             job.withdraw(py);
             if let Some((_, ticket)) = job.handle_place().and_then(HandlePlace::clear) {
                 members.leave(py, ticket);

@@ -315,10 +315,13 @@ impl Job {
     /// a one first sets the state and then looks for the list; this does it the other way round.
     pub(crate) fn enlisted(&self, team: Arc<Team>, ticket: Ticket) {
         *lock(&self.listed) = Some((team, ticket));
-        let has_ended = matches!(*lock(&self.state), State::Ended(_));
-        if has_ended {
+        if self.has_ended() {
             Python::attach(|py| self.strike(py));
         }
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        matches!(*lock(&self.state), State::Ended(_))
     }
 
     /// Takes the job off its team's list.

@@ -71,7 +71,7 @@ impl Workers {
         if let Some(place) = job.handle_place() {
             place.fill(handle.clone().unbind(), reference);
         }
-        if let Err(error) = self.submission.submit(py, job.clone()) {
+        if let Err(error) = self.submission.submit(py, &job) {
             job.withdraw(py);
             if let Some(place) = job.handle_place() {
                 place.clear();

@@ -41,11 +41,14 @@ impl Submission {
     /// # Errors
     ///
     /// The job has not been told: the caller fails or withdraws it.
-    pub(crate) fn submit(&self, py: Python<'_>, job: Arc<Job>) -> PyResult<()> {
-        match &self.gate {
-            Some(gate) => gate.enter(py, job),
-            None => self.team.submit(job),
-        }
+    pub(crate) fn submit(&self, py: Python<'_>, job: &Arc<Job>) -> PyResult<()> {
+        let sent = match &self.gate {
+            Some(gate) => gate.enter(py, job.clone()),
+            None => self.team.submit(job.clone()),
+        };
+        // Another thread may have cancelled it on its way, and its workers are gone for that reason:
+        // it has an outcome, and nobody needs to run it.
+        if job.has_ended() { Ok(()) } else { sent }
     }
 
     /// Sends many jobs off, in order.

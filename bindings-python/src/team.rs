@@ -115,7 +115,7 @@ impl Team {
             Some(worker) => self.pool.submit_to(worker, order),
             None => self.pool.submit(order),
         }
-        .map_err(Self::explain)
+        .map_err(|rejected| self.explain(rejected))
     }
 
     /// Gives many jobs, none of them pinned, to the scheduler, in order.
@@ -135,7 +135,7 @@ impl Team {
                 None
             }
         });
-        self.pool.submit_batch(&mut jobs).map(drop).map_err(Self::explain)?;
+        self.pool.submit_batch(&mut jobs).map(drop).map_err(|rejected| self.explain(rejected))?;
         refused.map_or(Ok(()), Err)
     }
 
@@ -205,7 +205,7 @@ impl Team {
     }
 
     /// The rejection of a job in the words of the Python API.
-    fn explain(rejected: Rejected<Order>) -> PyErr {
+    fn explain(&self, rejected: Rejected<Order>) -> PyErr {
         let (order, reason) = rejected.into_parts();
         if let Order::Start(sent) = order {
             // Taken back, not lost: the caller has it too, and decides.
@@ -216,6 +216,7 @@ impl Team {
                 Ok(error) => *error,
                 Err(error) => PyRuntimeError::new_err(error.to_string()),
             },
+            Reason::Closed if self.roster.is_some() => closed(),
             _ => PyRuntimeError::new_err("there is no event loop left to run this on"),
         }
     }
