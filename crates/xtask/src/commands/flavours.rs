@@ -23,8 +23,8 @@ const PLAIN: &str = "plain";
 
 /// Leaves out the programs that end and are interrupted in one way or another, and other tests that take long: most
 /// of the time, and little in them depends on a flavour. The plain tests have them, and so has a flavour that is
-/// asked for.
-const QUICK: [&str; 2] = ["-m", "not process and not slow"];
+/// asked for. In two processes, since most of the tests wait for something most of the time.
+const QUICK: [&str; 4] = ["-m", "not process and not slow", "-n", "2"];
 
 const STEP: &str = "Python tests";
 
