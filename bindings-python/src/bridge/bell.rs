@@ -61,6 +61,12 @@ impl Bell {
         self.clone().into()
     }
 
+    /// A waker that rings for this loop also when it has been let go of meanwhile: several may wait,
+    /// and the first that finds that it is over lets go of it.
+    pub(crate) fn waker_for(self: &Arc<Self>, home: Arc<Home>) -> Waker {
+        Arc::new(Ring { bell: self.clone(), home }).into()
+    }
+
     /// Rings, whether or not anybody waits: on its own thread, the loop may be about to.
     pub(crate) fn ring(self: &Arc<Self>, py: Python<'_>) {
         if let Some(home) = self.home() {
@@ -100,6 +106,29 @@ impl Wake for Bell {
         if let Some(home) = self.home() {
             Python::attach(|py| home.send(py, self));
         }
+    }
+}
+
+/// A bell, and the loop that is to hear it: on its way there it keeps the loop's inbox, which nobody
+/// else may hold any more.
+struct Ring {
+    bell: Arc<Bell>,
+    home: Arc<Home>,
+}
+
+impl Wake for Ring {
+    fn wake(self: Arc<Self>) {
+        Python::attach(|py| self.home.clone().send(py, self));
+    }
+}
+
+impl Delivery for Ring {
+    fn deliver(self: Arc<Self>, py: Python<'_>) {
+        self.bell.clone().deliver(py);
+    }
+
+    fn discard(self: Arc<Self>, py: Python<'_>) {
+        self.bell.clone().discard(py);
     }
 }
 

@@ -224,19 +224,24 @@ impl Core {
     ///
     /// What was raised while the iterator was being closed.
     fn when_ended<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        // Where it has ended, it may be another loop, or none, that asks.
+        let home = self.ended.bind(py, &self.name);
+        let waker = match &home {
+            Ok(home) => self.ended.waker_for(home.clone()),
+            Err(_) => self.ended.waker(),
+        };
         let mut state = lock(&self.state);
         let result = match &mut *state {
             State::Unstarted(_) | State::Over(None) => return Ok(None),
             State::Between { .. } => Poll::Pending,
             State::Running(stream) | State::Over(Some(stream)) => {
-                let waker = self.ended.waker();
                 stream.poll_closed(&mut Context::from_waker(&waker))
             }
         };
         drop(state);
         match result {
             Poll::Pending => {
-                let home = self.ended.bind(py, &self.name)?;
+                let home = home?;
                 self.ended.future(py, &home).map(Some)
             }
             Poll::Ready(result) => {
