@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import traceback
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
@@ -377,6 +378,14 @@ class TestConsumers:
         await is_stuck_at(source, 3)
         await asyncio.gather(stream.aclose(), stream.aclose(), stream.wait_closed())
         await stream.aclose()
+
+    async def test_whoever_waits_for_the_end_hears_of_it_though_others_did_before(self) -> None:
+        # The one who found the end let go of the loop, and the news for the others were lost.
+        for _ in range(500):
+            stream = threaded_iterable(max_size=2)(itertools.count)()
+            await anext(stream)
+            waits = [stream.aclose(), stream.aclose(), stream.wait_closed(), stream.wait_closed()]
+            await asyncio.wait_for(asyncio.gather(*waits), PATIENCE)
 
     async def test_a_cancelled_aclose_still_closes(self) -> None:
         gate, inside = Signal(), Signal()
