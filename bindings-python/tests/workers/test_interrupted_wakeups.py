@@ -46,10 +46,12 @@ def test_an_interrupt_is_raised_and_no_wakeup_is_lost(times: int) -> None:
     other.start()
     try:
         assert opened.wait(PATIENCE)
-        # Its loop sleeps: it has to be woken.
         interrupts.extend(range(times))
         with pytest.raises(KeyboardInterrupt):
-            groups[0].create_task(task())
+            # Until one finds the worker's loop asleep, so that it has to be woken.
+            while interrupts:
+                groups[0].create_task(task())
+                eventually(lambda: not interrupts, 0.02)
             # At the latest: between two instructions.
             eventually(lambda: False, 0.1)
         assert interrupts == []
