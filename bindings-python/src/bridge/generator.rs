@@ -212,7 +212,11 @@ impl Core {
         };
         let mut state = lock(&self.state);
         let result = match &mut *state {
-            State::Unstarted(_) | State::Over => return Ok(None),
+            State::Unstarted(_) | State::Over => {
+                drop(state);
+                self.ended.let_go_unless_awaited();
+                return Ok(None);
+            }
             State::Between { .. } => Poll::Pending,
             State::Running(driven) => driven.poll_closed(&mut Context::from_waker(&waker)),
         };

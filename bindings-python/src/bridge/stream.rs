@@ -232,7 +232,11 @@ impl Core {
         };
         let mut state = lock(&self.state);
         let result = match &mut *state {
-            State::Unstarted(_) | State::Over(None) => return Ok(None),
+            State::Unstarted(_) | State::Over(None) => {
+                drop(state);
+                self.ended.let_go_unless_awaited();
+                return Ok(None);
+            }
             State::Between { .. } => Poll::Pending,
             State::Running(stream) | State::Over(Some(stream)) => {
                 stream.poll_closed(&mut Context::from_waker(&waker))

@@ -379,6 +379,16 @@ class TestConsumers:
         await asyncio.gather(stream.aclose(), stream.aclose(), stream.wait_closed())
         await stream.aclose()
 
+    def test_who_waits_before_it_has_begun_does_not_bind_it_to_a_loop(self) -> None:
+        stream = threaded_iterable(max_size=2)(itertools.count)()
+
+        async def use() -> int:
+            async with stream:
+                return await anext(stream)
+
+        asyncio.run(stream.wait_closed())
+        assert asyncio.run(use()) == 0
+
     async def test_whoever_waits_for_the_end_hears_of_it_though_others_did_before(self) -> None:
         # The one who found the end let go of the loop, and the news for the others were lost.
         for _ in range(500):
