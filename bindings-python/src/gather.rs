@@ -15,7 +15,7 @@ use thrasks_gather::Slots;
 use crate::{
     home::{Delivery, Home},
     imports,
-    job::{self, Job, Place, Spec},
+    job::{self, Job, Place, Source, Spec},
     outcome::Outcome,
     pool::Workers,
     submission::Submission,
@@ -179,7 +179,7 @@ impl GatherJobs {
             .iter()
             .enumerate()
             .map(|(index, coroutine)| {
-                let spec = Spec::new(py, &coroutine, None, None)?;
+                let spec = Spec::new(py, Source::Coroutine(coroutine.unbind()), None, None)?;
                 let place = Place::Gather(GatherPlace { gather: gather.clone(), index });
                 Ok(Job::new(spec, home.clone(), place, submission.gate().cloned(), None))
             })

@@ -13,7 +13,7 @@ use crate::{
     handle::{HandlePlace, JobRef},
     home::Home,
     imports,
-    job::{self, Job, Place, Spec},
+    job::{self, Job, Place, Source, Spec},
     members::{Members, Open},
     pool::Workers,
     submission::Submission,
@@ -95,7 +95,7 @@ impl GroupBase {
         let gate = submission.gate().cloned();
         let (job, name) = job::closing(coro, || {
             let name = job::check_arguments(name, kwargs.as_ref())?;
-            let spec = Spec::new(py, coro, context, kwargs)?;
+            let spec = Spec::new(py, Source::Coroutine(coro.clone().unbind()), context, kwargs)?;
             let pin = submission.pin(py, &spec)?;
             Ok((Job::new(spec, home.clone(), place, gate, pin), name))
         })?;

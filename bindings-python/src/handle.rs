@@ -219,6 +219,14 @@ impl JobRef {
     }
 }
 
+/// Delivers the outcome of a job that was cancelled before it started at once, if its loop runs here:
+/// what is on its way to the loop for it then finds nothing.
+fn deliver_here(py: Python<'_>, job: Arc<Job>) {
+    if job.home().is_here(py) {
+        job.deliver(py);
+    }
+}
+
 #[pymethods]
 impl JobRef {
     /// Asks the job to end. Returns whether it can be asked: it cannot once it has ended.
@@ -227,15 +235,18 @@ impl JobRef {
         let Some(job) = self.job() else { return false };
         match job.cancel(py, msg) {
             Cancel::Unstarted => {
-                if job.home().is_here(py) {
-                    // At once; what is on its way to the loop for it then finds nothing.
-                    job.deliver(py);
-                }
+                deliver_here(py, job);
                 true
             }
             Cancel::Requested => true,
             Cancel::TooLate => false,
         }
+    }
+
+    /// Ends the job if it has not started. Returns whether it had not.
+    fn cancel_unstarted(&self, py: Python<'_>) -> bool {
+        let unstarted = self.job().filter(|job| job.cancel_unstarted(py, None));
+        unstarted.map(|job| deliver_here(py, job)).is_some()
     }
 
     /// How often it was asked to end.
@@ -257,11 +268,11 @@ impl JobRef {
         self.task(py)
     }
 
-    /// The coroutine, until the job has ended.
+    /// The coroutine, once there is one and until the job has ended.
     fn coroutine(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
         let Some(job) = self.job() else { return Ok(None) };
-        if let Some(coroutine) = job.spec(|spec| spec.coroutine.clone_ref(py)) {
-            return Ok(Some(coroutine));
+        if let Some(coroutine) = job.spec(|spec| spec.source.made(py)) {
+            return Ok(coroutine);
         }
         let task = job.task(py);
         task.map(|task| Ok(task.call_method0(intern!(py, "get_coro"))?.unbind())).transpose()

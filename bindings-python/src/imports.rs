@@ -43,6 +43,8 @@ imported! {
     run_worker: "thrasks._workers", "run";
     /// Puts a loop back into the state in which it was made.
     clean_loop: "thrasks._cleaning", "clean";
+    /// Makes a coroutine of what a function returns.
+    make_coroutine: "thrasks._calls", "make_coroutine";
     /// Ends a task that a cancellation does not wake.
     look_for_lost: "thrasks._misuse", "look_for_lost";
     /// Makes a loop behave as the caller's loop does.

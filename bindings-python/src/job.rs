@@ -9,7 +9,7 @@ use pyo3::{
     exceptions::{PyRuntimeError, PyTypeError},
     intern,
     prelude::*,
-    types::{PyDict, PyString},
+    types::{PyDict, PyString, PyTuple},
 };
 use thrasks_group::Ticket;
 
@@ -27,9 +27,37 @@ use crate::{
     worker::Worker,
 };
 
+/// Where the coroutine of a task comes from.
+pub(crate) enum Source {
+    /// Its caller has made it.
+    Coroutine(Py<PyAny>),
+    /// The worker makes it: of what this function returns.
+    Call { function: Py<PyAny>, args: Py<PyTuple>, kwargs: Option<Py<PyDict>> },
+}
+
+impl Source {
+    /// The coroutine, which is made here if it has to be.
+    pub(crate) fn coroutine<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        match self {
+            Self::Coroutine(coroutine) => Ok(coroutine.bind(py).clone()),
+            Self::Call { function, args, kwargs } => {
+                imports::make_coroutine(py)?.call1((function, args, kwargs))
+            }
+        }
+    }
+
+    /// The coroutine, if it has been made.
+    pub(crate) fn made(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        match self {
+            Self::Coroutine(coroutine) => Some(coroutine.clone_ref(py)),
+            Self::Call { .. } => None,
+        }
+    }
+}
+
 /// What a task is made of, on the worker.
 pub(crate) struct Spec {
-    pub(crate) coroutine: Py<PyAny>,
+    pub(crate) source: Source,
     /// Entered by every step of the task.
     pub(crate) context: Py<PyAny>,
     /// Further keywords for `asyncio.Task`.
@@ -42,7 +70,7 @@ impl Spec {
     /// What a task is made of when its caller gave these arguments.
     pub(crate) fn new(
         py: Python<'_>,
-        coroutine: &Bound<'_, PyAny>,
+        source: Source,
         context: Option<&Bound<'_, PyAny>>,
         keywords: Option<Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
@@ -62,16 +90,18 @@ impl Spec {
             None => (imports::copy_context(py)?.call0()?, false),
         };
         Ok(Self {
-            coroutine: coroutine.clone().unbind(),
+            source,
             context: context.unbind(),
             keywords: keywords.map(Bound::unbind),
             shares_context,
         })
     }
 
-    /// There will be no task: closes the coroutine, and lets go of it.
+    /// There will be no task: closes the coroutine, if there is one, and lets go of it.
     fn close(self, py: Python<'_>) {
-        close(self.coroutine.bind(py));
+        if let Source::Coroutine(coroutine) = self.source {
+            close(coroutine.bind(py));
+        }
     }
 }
 
@@ -360,12 +390,22 @@ impl Job {
         }
     }
 
+    /// Ends the job, from any thread, if it has not started. Returns whether it had not.
+    pub(crate) fn cancel_unstarted(
+        self: &Arc<Self>,
+        py: Python<'_>,
+        message: Option<&Py<PyAny>>,
+    ) -> bool {
+        let Some(spec) = self.take_spec(State::Ended(None)) else { return false };
+        self.count_request();
+        spec.close(py);
+        self.deliver_outcome(py, Outcome::Cancelled(message.map(|message| message.clone_ref(py))));
+        true
+    }
+
     /// Asks the job to end, from any thread.
     pub(crate) fn cancel(self: &Arc<Self>, py: Python<'_>, message: Option<Py<PyAny>>) -> Cancel {
-        if let Some(spec) = self.take_spec(State::Ended(None)) {
-            self.count_request();
-            spec.close(py);
-            self.deliver_outcome(py, Outcome::Cancelled(message));
+        if self.cancel_unstarted(py, message.as_ref()) {
             return Cancel::Unstarted;
         }
         // It never waits again.

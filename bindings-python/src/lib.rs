@@ -18,12 +18,14 @@ mod outcome;
 mod pins;
 mod pool;
 mod ring;
+mod roster;
 mod schedulers;
 mod settings;
 mod submission;
 mod sync;
 mod team;
 mod threads;
+mod window;
 mod worker;
 
 use pyo3::prelude::*;
@@ -41,8 +43,10 @@ mod _thrasks {
         group::GroupBase,
         handle::JobRef,
         life::Life,
-        pool::Workers,
+        pool::{Limited, Workers},
+        roster::{QueueTicket, Roster},
         threads::{after_fork_in_child, idle_loops, stop_all_loops, worker_loops},
+        window::Window,
         worker::LoopSide,
     };
 }

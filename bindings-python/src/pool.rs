@@ -5,12 +5,14 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use pyo3::{prelude::*, types::PyList};
+use pyo3::{
+    prelude::*,
+    types::{PyDict, PyList, PyTuple},
+};
 
 use crate::{
-    handle::{HandlePlace, JobRef},
     home::Home,
-    job::{self, Job, Place, Spec},
+    job::{self, Source},
     schedulers::Mode,
     submission::Submission,
     team::{Team, Waiter},
@@ -58,27 +60,14 @@ impl Workers {
         context: Option<&Bound<'py, PyAny>>,
         event_loop: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let py = coro.py();
         job::check_coroutine(coro)?;
-        let place = Place::Handle(HandlePlace::default());
-        let (job, name) = job::closing(coro, || {
-            let name = job::check_arguments(name, None)?;
-            let spec = Spec::new(py, coro, context, None)?;
-            let pin = self.submission.pin(py, &spec)?;
-            Ok((Job::new(spec, Home::of(event_loop)?, place, None, pin), name))
-        })?;
-        let (handle, reference) = JobRef::make_handle(py, &job, name, event_loop)?;
-        if let Some(place) = job.handle_place() {
-            place.fill(handle.clone().unbind(), reference);
-        }
-        if let Err(error) = self.submission.submit(py, &job) {
-            job.withdraw(py);
-            if let Some(place) = job.handle_place() {
-                place.clear();
-            }
-            return Err(error);
-        }
-        Ok(handle)
+        let source = Source::Coroutine(coro.clone().unbind());
+        self.submission.run(coro.py(), source, name, context, event_loop)
+    }
+
+    /// The same loops, for at most so many tasks at once.
+    fn limited(&self, max_concurrency: usize) -> Limited {
+        Limited(Submission::new(self.team().clone(), Some(max_concurrency)))
     }
 
     /// Cancels what runs here and refuses what comes, once.
@@ -93,6 +82,16 @@ impl Workers {
             return false;
         }
         self.team().abandon(py);
+        true
+    }
+
+    /// Nobody will send anything more: the last of what runs here gives the loops back. Returns
+    /// whether the pool was open.
+    fn finish(&self) -> bool {
+        if self.released.swap(true, Ordering::AcqRel) {
+            return false;
+        }
+        self.team().finish();
         true
     }
 
@@ -137,5 +136,42 @@ impl Workers {
             loops.append((&one.name, one.queued, one.running, one.done))?;
         }
         (stats.queued, stats.running, stats.done, loops).into_pyobject(py).map(Bound::into_any)
+    }
+}
+
+/// The loops of a lease, for at most so many tasks at once.
+#[pyclass(frozen, module = "thrasks._thrasks", name = "_Limited")]
+pub(crate) struct Limited(Submission);
+
+#[pymethods]
+impl Limited {
+    /// Runs a coroutine, for the loop that runs here. Returns its handle.
+    fn run<'py>(
+        &self,
+        coro: &Bound<'py, PyAny>,
+        name: Option<Bound<'py, PyAny>>,
+        event_loop: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        job::check_coroutine(coro)?;
+        let source = Source::Coroutine(coro.clone().unbind());
+        self.0.run(coro.py(), source, name, None, event_loop)
+    }
+
+    /// Calls a function on a worker and runs the coroutine that it returns, for the loop that runs
+    /// here. Returns its handle.
+    fn call<'py>(
+        &self,
+        function: &Bound<'py, PyAny>,
+        args: &Bound<'py, PyTuple>,
+        kwargs: Option<&Bound<'py, PyDict>>,
+        name: Option<Bound<'py, PyAny>>,
+        event_loop: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let source = Source::Call {
+            function: function.clone().unbind(),
+            args: args.clone().unbind(),
+            kwargs: kwargs.map(|kwargs| kwargs.clone().unbind()),
+        };
+        self.0.run(function.py(), source, name, None, event_loop)
     }
 }

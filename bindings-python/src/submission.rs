@@ -6,7 +6,9 @@ use pyo3::prelude::*;
 
 use crate::{
     gate::Gate,
-    job::{Job, Spec},
+    handle::{HandlePlace, JobRef},
+    home::Home,
+    job::{self, Job, Place, Source, Spec},
     pins::Pin,
     team::Team,
 };
@@ -34,6 +36,46 @@ impl Submission {
     /// Pins a job to the worker for its context, if it shares that with others.
     pub(crate) fn pin(&self, py: Python<'_>, spec: &Spec) -> PyResult<Option<Pin>> {
         spec.shares_context.then(|| Pin::new(&self.team, spec.context.bind(py))).transpose()
+    }
+
+    /// Runs something for the loop that runs here. Returns its handle. Where that fails, the
+    /// coroutine is closed.
+    pub(crate) fn run<'py>(
+        &self,
+        py: Python<'py>,
+        source: Source,
+        name: Option<Bound<'py, PyAny>>,
+        context: Option<&Bound<'py, PyAny>>,
+        event_loop: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let coroutine = source.made(py);
+        let (job, name) = (|| {
+            let name = job::check_arguments(name, None)?;
+            let spec = Spec::new(py, source, context, None)?;
+            let pin = self.pin(py, &spec)?;
+            let place = Place::Handle(HandlePlace::default());
+            let gate = self.gate.clone();
+            Ok((Job::new(spec, Home::of(event_loop)?, place, gate, pin), name))
+        })()
+        .inspect_err(|_: &PyErr| {
+            if let Some(coroutine) = &coroutine {
+                job::close(coroutine.bind(py));
+            }
+        })?;
+        // From here on it is the job's.
+        drop(coroutine);
+        let (handle, reference) = JobRef::make_handle(py, &job, name, event_loop)?;
+        if let Some(place) = job.handle_place() {
+            place.fill(handle.clone().unbind(), reference);
+        }
+        if let Err(error) = self.submit(py, &job) {
+            job.withdraw(py);
+            if let Some(place) = job.handle_place() {
+                place.clear();
+            }
+            return Err(error);
+        }
+        Ok(handle)
     }
 
     /// Sends a job off.

@@ -23,7 +23,7 @@ use thrasks_loop::{Driver, LoopHandle, Next, Work};
 use crate::{
     home::Home,
     imports,
-    job::{Job, Spec},
+    job::{self, Job, Source, Spec},
     orders::Order,
     ring,
     settings::Settings,
@@ -264,6 +264,7 @@ impl Worker {
         settings: &Settings,
     ) -> PyResult<Bound<'py, PyAny>> {
         let event_loop = self.configured_loop(py, settings)?;
+        let coroutine = spec.source.coroutine(py)?;
         let keywords = PyDict::new(py);
         keywords.set_item(intern!(py, "loop"), &event_loop)?;
         keywords.set_item(intern!(py, "context"), &spec.context)?;
@@ -285,10 +286,14 @@ impl Worker {
         // that nobody looked.
         let class = imports::task(py)?;
         let task = class.call_method1(intern!(py, "__new__"), (class,))?;
-        match task.call_method(intern!(py, "__init__"), (&spec.coroutine,), Some(&keywords)) {
+        match task.call_method(intern!(py, "__init__"), (&coroutine,), Some(&keywords)) {
             Ok(_) => Ok(task),
             Err(error) => {
                 imports::disown(py)?.call1((&event_loop, task))?;
+                if let Source::Call { .. } = spec.source {
+                    // Nobody else knows of it.
+                    job::close(&coroutine);
+                }
                 Err(error)
             }
         }
