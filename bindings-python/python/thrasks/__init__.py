@@ -4,6 +4,9 @@ Async work runs in parallel over several threads, each with its own event loop, 
 of asyncio: `ThreadedTaskGroup` is `asyncio.TaskGroup`, and `threaded_gather` is `asyncio.gather`,
 on as many threads as you like. `LoopPool` is a set of such threads to be shared.
 
+`TaskPoolExecutor` bounds how many coroutines run at once, on one loop or on all cores, and maps a
+coroutine function over inputs of any length; `threaded_map` and `as_completed` do that in one call.
+
 Blocking code crosses into async code, and back: `threaded`, `threaded_iterable`, `iterate`,
 `generate`, `iterate_callback`, `FromThreadChannel`, `sync_await` and their kin.
 """
@@ -16,14 +19,17 @@ __all__ = [
     "CallbackThreadedAsyncIterator",
     "ChannelClosed",
     "ChannelTimeout",
+    "CompletionIterator",
     "FromThreadChannel",
     "GatheringFuture",
     "LoopPool",
     "LoopStats",
+    "MapIterator",
     "PoolStats",
     "Scheduler",
     "SchedulingMode",
     "TaskInfo",
+    "TaskPoolExecutor",
     "Threaded",
     "ThreadedAsyncGenerator",
     "ThreadedAsyncIterator",
@@ -37,6 +43,7 @@ __all__ = [
     "ThreadedTaskGroup",
     "__version__",
     "all_tasks",
+    "as_completed",
     "call",
     "generate",
     "iterate",
@@ -48,6 +55,7 @@ __all__ = [
     "threaded_gather",
     "threaded_iterable",
     "threaded_iterable_separate",
+    "threaded_map",
     "threaded_separate",
     "wait_coroutine",
 ]
@@ -56,6 +64,7 @@ from importlib.metadata import version as _version
 
 from . import _workers as _workers
 from ._channels import ChannelClosed, ChannelTimeout, FromThreadChannel
+from ._executor import TaskPoolExecutor
 from ._gather import GatheringFuture, threaded_gather
 from ._groups import ThreadedTaskGroup
 from ._handles import ThreadedTask
@@ -68,8 +77,10 @@ from ._iterables import (
     threaded_iterable_separate,
 )
 from ._listing import TaskInfo, all_tasks
+from ._mapping import MapIterator
 from ._modes import Scheduler, SchedulingMode
 from ._pools import LoopPool, LoopStats, PoolStats
+from ._spread import CompletionIterator, as_completed, threaded_map
 from ._streams import (
     CallbackThreadedAsyncIterator,
     ThreadedAsyncGenerator,

@@ -34,7 +34,8 @@ async def _call(
     del args, kwargs
     if not inspect.isawaitable(result):
         raise TypeError(f"{function!r} must return an awaitable, got {result!r}")
-    return await result
+    value: T = await result
+    return value
 
 
 async def wait_for_awaitable(awaitable: Awaitable[T]) -> T:

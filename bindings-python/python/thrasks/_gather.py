@@ -5,14 +5,12 @@ from __future__ import annotations
 __all__ = ["GatheringFuture", "threaded_gather"]
 
 import asyncio
-import contextlib
-import inspect
-import sys
 from collections.abc import AsyncGenerator, Awaitable, Coroutine, Generator
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from ._arguments import Leasing, LoopFactory
+from ._awaitables import check_awaitables, close_coroutines, set_awaited_by, step
 from ._handles import cancelled_error
 from ._shutdown import Patience
 from ._thrasks import _Gather
@@ -153,7 +151,7 @@ class GatheringFuture(asyncio.Future[T]):
                     self._local.append(future)
                     watch = partial(self._child_done, place)
                     future.add_done_callback(watch)
-                    _set_awaited_by(future, self._caller, awaited=True)
+                    set_awaited_by(future, self._caller, awaited=True)
                     watched.append((future, watch))
             if coroutines:
                 workers = leasing.lease()
@@ -171,7 +169,7 @@ class GatheringFuture(asyncio.Future[T]):
                 )
         except BaseException:
             if ours:
-                _close(aws)
+                close_coroutines(aws)
             for future, watch in watched:
                 future.remove_done_callback(watch)
             for future in self._local:
@@ -181,7 +179,7 @@ class GatheringFuture(asyncio.Future[T]):
             raise
         if self._left:
             self._keeper = self._keep()
-            _step(self._keeper.__anext__())
+            step(self._keeper.__anext__())
 
     def _cancel_children(self, msg: Any | None = None) -> bool:
         asked = self._remote is not None and self._remote.cancel(msg)
@@ -221,7 +219,7 @@ class GatheringFuture(asyncio.Future[T]):
 
     def _child_done(self, place: int, future: asyncio.Future[Any]) -> None:
         """A future has ended."""
-        _set_awaited_by(future, self._caller, awaited=False)
+        set_awaited_by(future, self._caller, awaited=False)
         if future.cancelled():
             error: BaseException | None = cancelled_error(future)
         else:
@@ -244,7 +242,7 @@ class GatheringFuture(asyncio.Future[T]):
             self._ended_all.set_result(None)
         keeper, self._keeper = self._keeper, None
         if keeper is not None and not self._keeping:
-            _step(keeper.aclose())
+            step(keeper.aclose())
 
     def _conclude(self) -> None:
         outcomes, self._outcomes, self._local = self._outcomes, [], []
@@ -281,24 +279,6 @@ class GatheringFuture(asyncio.Future[T]):
 
 
 Coroutine.register(GatheringFuture)  # pyright: ignore[reportAttributeAccessIssue]
-
-
-def _set_awaited_by(
-    future: asyncio.Future[Any], task: asyncio.Task[Any] | None, *, awaited: bool
-) -> None:
-    """Draw an edge of the call graph, or take it away, where asyncio has call graphs."""
-    if sys.version_info >= (3, 14) and task is not None:
-        if awaited:
-            asyncio.future_add_to_awaited_by(future, task)
-        else:
-            asyncio.future_discard_from_awaited_by(future, task)
-
-
-def _step(awaitable: Awaitable[Any]) -> None:
-    """Run what is known not to suspend."""
-    iterator = awaitable.__await__()
-    with contextlib.suppress(StopIteration, StopAsyncIteration):
-        next(iterator)
 
 
 @overload
@@ -512,9 +492,9 @@ def threaded_gather(
     try:
         return_exceptions = bool(return_exceptions)
         leasing = Leasing(num_threads, mode, loop_factory, pool, max_concurrency)
-        _check(aws, loop)
+        check_awaitables(aws, loop)
     except BaseException:
-        _close(aws)
+        close_coroutines(aws)
         raise
     if loop is None:
         return _when_awaited(aws, leasing, return_exceptions)  # type: ignore[return-value]
@@ -531,27 +511,3 @@ async def _when_awaited(
     )
     outer._start(aws, leasing)
     return await outer
-
-
-def _check(aws: tuple[Any, ...], loop: asyncio.AbstractEventLoop | None) -> None:
-    """Find what is wrong with the arguments before any is started."""
-    for arg in aws:
-        hash(arg)
-        if asyncio.isfuture(arg):
-            if loop is not None and arg.get_loop() is not loop:
-                raise ValueError(
-                    "The future belongs to a different loop than the one specified as the loop "
-                    "argument"
-                )
-        elif not asyncio.iscoroutine(arg) and not inspect.isawaitable(arg):
-            raise TypeError(
-                f"An asyncio.Future, a coroutine or an awaitable is required, got {arg!r}"
-            )
-
-
-def _close(aws: tuple[Any, ...]) -> None:
-    for arg in aws:
-        if asyncio.iscoroutine(arg) and not asyncio.isfuture(arg):
-            # It may have been started, by whoever made it, or be of any class.
-            with contextlib.suppress(Exception):
-                arg.close()

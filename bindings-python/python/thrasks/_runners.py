@@ -1,0 +1,104 @@
+"""What runs the jobs of a task-pool executor."""
+
+from __future__ import annotations
+
+__all__: list[str] = []
+
+import asyncio
+import weakref
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Any, TypeVar
+
+from ._awaitables import step
+
+T = TypeVar("T")
+
+
+class Runner(ABC):
+    """Runs jobs for one loop, and ends with it.
+
+    Everything but `close` is to be called on that loop's thread. Whoever uses a runner need not
+    keep it: its jobs do, until the last of them has ended.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self._waiters: list[asyncio.Future[None]] = []
+        self._keeper = _keep(weakref.ref(self))
+        step(self._keeper.__anext__())
+
+    @property
+    @abstractmethod
+    def unfinished(self) -> int:
+        """How many jobs have not ended."""
+
+    @abstractmethod
+    def call(
+        self, function: Callable[..., Awaitable[T]], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> asyncio.Future[T]:
+        """Call a function where the job runs, and await what it returns."""
+
+    @abstractmethod
+    def run(self, awaitable: Awaitable[T]) -> asyncio.Future[T]:
+        """Await something."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Take no more jobs. Those there are go on. From any thread."""
+
+    @abstractmethod
+    def cancel_queued(self) -> None:
+        """Cancel the jobs that have not started. Only of a runner that is closed."""
+
+    @abstractmethod
+    def cancel_running(self) -> None:
+        """Ask the jobs that run to end, the newest first."""
+
+    @abstractmethod
+    def is_job(self, task: asyncio.Task[Any] | None) -> bool:
+        """Whether this task of the loop is a job."""
+
+    @abstractmethod
+    def describe(self) -> list[str]:
+        """What the jobs are at, for a repr."""
+
+    async def wait(self) -> None:
+        """Wait until every job has ended."""
+        while self.unfinished:
+            waiter: asyncio.Future[None] = self.loop.create_future()
+            self._waiters.append(waiter)
+            try:
+                await waiter
+            finally:
+                self._waiters.remove(waiter)
+
+    def _ended_all(self) -> None:
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def _end(self) -> None:
+        """The loop ends."""
+        await self.wait()
+        self.close()
+
+    def __del__(self) -> None:
+        keeper = getattr(self, "_keeper", None)
+        # On another thread, the loop is told by the generator's own finalizer.
+        if keeper is not None and asyncio._get_running_loop() is self.loop:
+            step(keeper.aclose())
+
+
+async def _keep(reference: weakref.ref[Runner]) -> AsyncGenerator[None, None]:
+    """Have a runner end with its loop.
+
+    A loop that shuts down (`asyncio.run` does that) closes its asynchronous generators and waits
+    for them. This one is suspended until then.
+    """
+    try:
+        yield
+    finally:
+        runner = reference()
+        if runner is not None:
+            await runner._end()
