@@ -45,6 +45,10 @@ imported! {
     clean_loop: "thrasks._cleaning", "clean";
     /// Makes a coroutine of what a function returns.
     make_coroutine: "thrasks._calls", "make_coroutine";
+    /// The future of a job on the caller's loop.
+    pooled_task: "thrasks._on_loop", "PooledTask";
+    /// Makes the task of such a job.
+    make_local_task: "thrasks._on_loop", "make_task";
     /// Ends a task that a cancellation does not wake.
     look_for_lost: "thrasks._misuse", "look_for_lost";
     /// Makes a loop behave as the caller's loop does.

@@ -12,13 +12,13 @@ mod home;
 mod imports;
 mod job;
 mod life;
+mod local;
 mod members;
 mod orders;
 mod outcome;
 mod pins;
 mod pool;
 mod ring;
-mod roster;
 mod schedulers;
 mod settings;
 mod submission;
@@ -43,8 +43,8 @@ mod _thrasks {
         group::GroupBase,
         handle::JobRef,
         life::Life,
+        local::{LocalJobs, LocalRef},
         pool::{Limited, Workers},
-        roster::{QueueTicket, Roster},
         threads::{after_fork_in_child, idle_loops, stop_all_loops, worker_loops},
         window::Window,
         worker::LoopSide,

@@ -37,6 +37,7 @@ class OnWorkers(Runner):
         self._cancel_at_end = cancel_at_end
         self._numbers = itertools.count()
         self._closed = False
+        self._waiters: list[asyncio.Future[None]] = []
         #: In the order in which they came.
         self._jobs: dict[asyncio.Future[Any], None] = {}
 
@@ -74,7 +75,9 @@ class OnWorkers(Runner):
     def _ended(self, job: asyncio.Future[Any]) -> None:
         del self._jobs[job]
         if not self._jobs:
-            self._ended_all()
+            for waiter in self._waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
 
     def close(self) -> None:
         self._closed = True
@@ -96,6 +99,15 @@ class OnWorkers(Runner):
 
     def describe(self) -> list[str]:
         return [f"{self.unfinished} unfinished"] if self.unfinished else []
+
+    async def wait(self) -> None:
+        while self.unfinished:
+            waiter: asyncio.Future[None] = self.loop.create_future()
+            self._waiters.append(waiter)
+            try:
+                await waiter
+            finally:
+                self._waiters.remove(waiter)
 
     async def _end(self) -> None:
         if self._cancel_at_end:

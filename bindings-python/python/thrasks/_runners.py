@@ -24,7 +24,6 @@ class Runner(ABC):
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self._waiters: list[asyncio.Future[None]] = []
         self._keeper = _keep(weakref.ref(self))
         step(self._keeper.__anext__())
 
@@ -63,20 +62,9 @@ class Runner(ABC):
     def describe(self) -> list[str]:
         """What the jobs are at, for a repr."""
 
+    @abstractmethod
     async def wait(self) -> None:
         """Wait until every job has ended."""
-        while self.unfinished:
-            waiter: asyncio.Future[None] = self.loop.create_future()
-            self._waiters.append(waiter)
-            try:
-                await waiter
-            finally:
-                self._waiters.remove(waiter)
-
-    def _ended_all(self) -> None:
-        for waiter in self._waiters:
-            if not waiter.done():
-                waiter.set_result(None)
 
     async def _end(self) -> None:
         """The loop ends."""

@@ -1,0 +1,413 @@
+//! Jobs on the caller's own loop: the native half of an executor that has no threads.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use pyo3::{
+    exceptions::{PyRuntimeError, PyValueError},
+    intern,
+    prelude::*,
+    types::{PyDict, PyString, PyTuple, PyWeakrefReference},
+};
+use thrasks_pool::{Act, Roster, Ticket, WorkerId};
+
+use crate::{
+    imports,
+    job::{Source, close},
+    outcome::Outcome,
+    sync::{in_drop, lock},
+};
+
+/// How long jobs that never suspend may hold the loop before others have a turn.
+const SLICE: Duration = Duration::from_millis(1);
+
+/// How many jobs are run between two looks at the clock.
+const LOOK: u32 = 16;
+
+/// Runs jobs as tasks of one loop, at most so many at once.
+///
+/// All its methods but `close` are called on the thread of the loop. The jobs hold their owner, the
+/// Python object whose native half this is, as long as any of them has not ended. Nothing here
+/// holds a task or a job's future but who is to settle it: the collector does not look in here, and
+/// a loop may be closed with tasks left on it.
+#[pyclass(frozen, module = "thrasks._thrasks", name = "_LocalJobs")]
+pub(crate) struct LocalJobs(Arc<Shared>);
+
+struct Shared {
+    event_loop: Py<PyAny>,
+    /// What futures are made with.
+    keywords: Py<PyDict>,
+    prefix: String,
+    roster: Roster<Job>,
+    /// The tasks that have suspended, by the addresses of their futures, which their workers hold.
+    running: Mutex<HashMap<usize, Running>>,
+    /// The jobs whose first steps are under way, one within the other.
+    starting: Mutex<Vec<Starting>>,
+    /// How many tasks have suspended so far.
+    started: AtomicU64,
+    /// Futures of the loop, to be resolved when nothing is left.
+    waiters: Mutex<Vec<Py<PyAny>>>,
+}
+
+/// A job in the queue. Dropped there, its coroutine is closed.
+struct Job {
+    future: Py<PyAny>,
+    /// Until the job starts.
+    source: Option<Source>,
+    context: Py<PyAny>,
+}
+
+struct Running {
+    task: Py<PyWeakrefReference>,
+    /// Later ones have greater numbers.
+    number: u64,
+}
+
+struct Starting {
+    /// The address of the future.
+    future: usize,
+    /// With which message it was asked to end meanwhile, if it was.
+    cancelled_with: Option<Option<Py<PyAny>>>,
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        if let Some(Source::Coroutine(coroutine)) = self.source.take() {
+            in_drop(|py| close(coroutine.bind(py)));
+        }
+    }
+}
+
+#[pymethods]
+impl LocalJobs {
+    #[new]
+    fn new(event_loop: &Bound<'_, PyAny>, max_workers: usize, prefix: String) -> PyResult<Self> {
+        if max_workers == 0 {
+            return Err(PyValueError::new_err("max_workers must be greater than 0"));
+        }
+        let keywords = PyDict::new(event_loop.py());
+        keywords.set_item(intern!(event_loop.py(), "loop"), event_loop)?;
+        Ok(Self(Arc::new(Shared {
+            event_loop: event_loop.clone().unbind(),
+            keywords: keywords.unbind(),
+            prefix,
+            roster: Roster::new(max_workers),
+            running: Mutex::default(),
+            starting: Mutex::default(),
+            started: AtomicU64::new(0),
+            waiters: Mutex::default(),
+        })))
+    }
+
+    /// Has a function called and the coroutine that it returns run. Returns the job's future.
+    fn call<'py>(
+        &self,
+        owner: &Bound<'py, PyAny>,
+        function: &Bound<'py, PyAny>,
+        args: &Bound<'py, PyTuple>,
+        kwargs: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.submit(
+            owner,
+            Source::Call {
+                function: function.clone().unbind(),
+                args: args.clone().unbind(),
+                kwargs: kwargs.map(|kwargs| kwargs.clone().unbind()),
+            },
+        )
+    }
+
+    /// Has a coroutine run. Returns the job's future.
+    fn run<'py>(
+        &self,
+        owner: &Bound<'py, PyAny>,
+        coroutine: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.submit(owner, Source::Coroutine(coroutine.clone().unbind()))
+    }
+
+    /// Takes no more jobs. Those that are queued are cancelled, the newest first, or go on.
+    fn close(&self, py: Python<'_>, cancel_queued: bool) -> PyResult<()> {
+        let jobs = self.0.roster.close(cancel_queued).jobs;
+        if jobs.is_empty() {
+            return Ok(());
+        }
+        // Past the method of its own class, which would look for the job here.
+        let cancel = imports::future(py)?.getattr(intern!(py, "cancel"))?;
+        for job in jobs.into_iter().rev() {
+            let future = job.future.clone_ref(py);
+            drop(job);
+            cancel.call1((future,))?;
+        }
+        self.0.tell_if_idle(py)
+    }
+
+    /// Asks the jobs that run to end, the newest first.
+    fn cancel_running(&self, py: Python<'_>) -> PyResult<()> {
+        let mut running: Vec<_> = lock(&self.0.running)
+            .values()
+            .map(|running| (running.number, running.task.clone_ref(py)))
+            .collect();
+        running.sort_unstable_by_key(|(number, _)| std::cmp::Reverse(*number));
+        for (_, task) in running {
+            if let Some(task) = task.bind(py).upgrade() {
+                task.call_method0(intern!(py, "cancel"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether this task is a job that has suspended.
+    fn is_job(&self, task: &Bound<'_, PyAny>) -> bool {
+        let py = task.py();
+        let tasks: Vec<_> =
+            lock(&self.0.running).values().map(|running| running.task.clone_ref(py)).collect();
+        tasks.iter().any(|known| known.bind(py).upgrade().is_some_and(|known| known.is(task)))
+    }
+
+    /// Resolves a future when no job is left.
+    fn wait(&self, py: Python<'_>, future: Py<PyAny>) -> PyResult<()> {
+        lock(&self.0.waiters).push(future);
+        self.0.tell_if_idle(py)
+    }
+
+    /// How many jobs run, and how many are queued.
+    fn counts(&self) -> (usize, usize) {
+        let stats = self.0.roster.stats();
+        (stats.running, stats.queued)
+    }
+}
+
+impl LocalJobs {
+    fn submit<'py>(
+        &self,
+        owner: &Bound<'py, PyAny>,
+        source: Source,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = owner.py();
+        let shared = &self.0;
+        let future = imports::pooled_task(py)?.call((), Some(shared.keywords.bind(py)))?;
+        let job = Job {
+            future: future.clone().unbind(),
+            source: Some(source),
+            context: imports::copy_context(py)?.call0()?.unbind(),
+        };
+        let submitted = shared.roster.submit(job).map_err(|refused| {
+            drop(refused);
+            PyRuntimeError::new_err("cannot schedule new futures after shutdown")
+        })?;
+        let reference = LocalRef { shared: Arc::downgrade(shared), ticket: submitted.ticket };
+        future.setattr(intern!(py, "_job"), Bound::new(py, reference)?)?;
+        // None of the workers waits: who finds no job leaves.
+        if let Act::Start(id) = submitted.act {
+            let name = format!("{}_{}", shared.prefix, id.index());
+            let worker = Worker {
+                shared: shared.clone(),
+                id,
+                name: PyString::new(py, &name).unbind(),
+                current: Mutex::default(),
+                _owner: owner.clone().unbind(),
+            };
+            shared.call_soon(&Bound::new(py, worker)?)?;
+        }
+        Ok(future)
+    }
+}
+
+impl Shared {
+    fn call_soon(&self, worker: &Bound<'_, Worker>) -> PyResult<()> {
+        let py = worker.py();
+        self.event_loop.call_method1(py, intern!(py, "call_soon"), (worker,))?;
+        Ok(())
+    }
+
+    fn tell_if_idle(&self, py: Python<'_>) -> PyResult<()> {
+        let stats = self.roster.stats();
+        if stats.running + stats.queued > 0 {
+            return Ok(());
+        }
+        let waiters = std::mem::take(&mut *lock(&self.waiters));
+        for waiter in waiters {
+            if !waiter.call_method0(py, intern!(py, "done"))?.is_truthy(py)? {
+                waiter.call_method1(py, intern!(py, "set_result"), (py.None(),))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One of the workers, while it has jobs: the callback with which it takes up work, and that of the
+/// task that it runs.
+#[pyclass(frozen, module = "thrasks._thrasks", name = "_PoolWorker")]
+struct Worker {
+    shared: Arc<Shared>,
+    id: WorkerId,
+    /// What its tasks are called.
+    name: Py<PyString>,
+    /// The future of the task that has suspended.
+    current: Mutex<Option<Py<PyAny>>>,
+    _owner: Py<PyAny>,
+}
+
+#[pymethods]
+impl Worker {
+    /// Runs jobs until one suspends. `task`: the one that has done so, and has ended.
+    #[pyo3(signature = (task=None))]
+    fn __call__(slf: &Bound<'_, Self>, task: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+        let this = slf.get();
+        if let Some(task) = task
+            && let Some(outcome) = Outcome::of(task)?
+        {
+            this.ended(task, outcome)?;
+        }
+        this.work(slf)
+    }
+}
+
+impl Worker {
+    fn work(&self, slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        let start = Instant::now();
+        let mut jobs = 0;
+        while let Some(job) = self.shared.roster.next_or_retire(self.id) {
+            match self.start(slf, job) {
+                Ok(true) => {}
+                Ok(false) => return Ok(()),
+                Err(error) => {
+                    // As of any task of asyncio, it stops the loop; which may go on.
+                    self.shared.call_soon(slf)?;
+                    return Err(error);
+                }
+            }
+            jobs += 1;
+            if jobs % LOOK == 0 && start.elapsed() >= SLICE {
+                return self.shared.call_soon(slf);
+            }
+        }
+        self.shared.tell_if_idle(py)
+    }
+
+    /// Starts a job. Returns whether it has ended.
+    ///
+    /// # Errors
+    ///
+    /// It has raised `KeyboardInterrupt` or `SystemExit`, which is its outcome, too.
+    fn start(&self, slf: &Bound<'_, Self>, mut job: Job) -> PyResult<bool> {
+        let py = slf.py();
+        let Some(source) = job.source.take() else { return Ok(true) };
+        let future = job.future.bind(py);
+        let address = future.as_ptr() as usize;
+        lock(&self.shared.starting).push(Starting { future: address, cancelled_with: None });
+        let made = source.coroutine(py).and_then(|coroutine| {
+            drop(source);
+            let event_loop = self.shared.event_loop.bind(py);
+            imports::make_local_task(py)?.call1((event_loop, coroutine, &self.name, &job.context))
+        });
+        let starting = lock(&self.shared.starting).pop();
+        let cancelled_with = starting.and_then(|starting| starting.cancelled_with);
+        let task = match made {
+            Ok(task) => task,
+            Err(error) => {
+                let outcome = Outcome::Error(error.value(py).clone().into_any().unbind());
+                settle(future, outcome)?;
+                let goes_on = error.is_instance_of::<pyo3::exceptions::PyException>(py);
+                return if goes_on { Ok(true) } else { Err(error) };
+            }
+        };
+        match (Outcome::of(&task)?, cancelled_with) {
+            // As a task that cancels itself and then returns.
+            (Some(Outcome::Value(_)), Some(message)) => {
+                settle(future, Outcome::Cancelled(message))?;
+                Ok(true)
+            }
+            (Some(outcome), _) => {
+                settle(future, outcome)?;
+                Ok(true)
+            }
+            (None, cancelled_with) => {
+                let number = self.shared.started.fetch_add(1, Ordering::Relaxed);
+                let running = Running { task: PyWeakrefReference::new(&task)?.unbind(), number };
+                lock(&self.shared.running).insert(address, running);
+                *lock(&self.current) = Some(future.clone().unbind());
+                task.call_method1(intern!(py, "add_done_callback"), (slf,))?;
+                imports::set_awaited_by(&task, future, true)?;
+                if let Some(message) = cancelled_with {
+                    task.call_method1(intern!(py, "cancel"), (message,))?;
+                }
+                Ok(false)
+            }
+        }
+    }
+
+    /// The task has ended.
+    fn ended(&self, task: &Bound<'_, PyAny>, outcome: Outcome) -> PyResult<()> {
+        let Some(future) = lock(&self.current).take() else { return Ok(()) };
+        let running = lock(&self.shared.running).remove(&(future.as_ptr() as usize));
+        drop(running);
+        let future = future.bind(task.py());
+        imports::set_awaited_by(task, future, false)?;
+        settle(future, outcome)
+    }
+}
+
+/// Makes a future done, unless somebody has done that already.
+fn settle(future: &Bound<'_, PyAny>, outcome: Outcome) -> PyResult<()> {
+    let py = future.py();
+    let settled = match outcome {
+        Outcome::Value(value) => future.call_method1(intern!(py, "set_result"), (value,)),
+        Outcome::Error(error) => future.call_method1(intern!(py, "set_exception"), (error,)),
+        Outcome::Cancelled(message) => {
+            imports::future(py)?.call_method1(intern!(py, "cancel"), (future, message))
+        }
+    };
+    match settled {
+        Ok(_) => Ok(()),
+        Err(_) if future.call_method0(intern!(py, "done"))?.is_truthy()? => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// A job as its future sees it.
+#[pyclass(frozen, module = "thrasks._thrasks", name = "_LocalJob")]
+pub(crate) struct LocalRef {
+    shared: Weak<Shared>,
+    ticket: Ticket,
+}
+
+#[pymethods]
+impl LocalRef {
+    /// Asks the job of this future to end. Returns whether it could be asked; `None` if it will not
+    /// run, or is not there any more.
+    fn cancel(
+        &self,
+        future: &Bound<'_, PyAny>,
+        message: Option<Py<PyAny>>,
+    ) -> PyResult<Option<bool>> {
+        let py = future.py();
+        let Some(shared) = self.shared.upgrade() else { return Ok(None) };
+        if let Some(job) = shared.roster.remove(self.ticket) {
+            drop(job);
+            shared.tell_if_idle(py)?;
+            return Ok(None);
+        }
+        let address = future.as_ptr() as usize;
+        let task = lock(&shared.running).get(&address).map(|running| running.task.clone_ref(py));
+        if let Some(task) = task.and_then(|task| task.bind(py).upgrade()) {
+            return task.call_method1(intern!(py, "cancel"), (message,))?.is_truthy().map(Some);
+        }
+        let mut starting = lock(&shared.starting);
+        let Some(own) = starting.iter_mut().find(|own| own.future == address) else {
+            return Ok(None);
+        };
+        let old = own.cancelled_with.replace(message);
+        drop(starting);
+        drop(old);
+        Ok(Some(true))
+    }
+}
