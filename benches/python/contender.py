@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import importlib
 import importlib.metadata
 import json
 import os
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import Any, Protocol, TextIO
 
 import bridge
+import pools
 from jobs import PLAIN, Work, expected, jobs
 from scenarios import PACKAGES, SCENARIOS, Contender, Kind, Scenario
 
@@ -75,12 +77,14 @@ class Loops:
 
 
 class Asyncio(Loops):
-    """The same, and threads for blocking code."""
+    """The same, threads for blocking code, and a semaphore for a few at a time."""
 
     def work(self, scenario: Scenario) -> Work:
         """Return what does the work of a scenario."""
         if scenario.kind in bridge.KINDS:
             return bridge.of_asyncio().work(scenario)
+        if scenario.kind in pools.KINDS:
+            return pools.BoundedGather().work(scenario)
         return super().work(scenario)
 
 
@@ -110,6 +114,15 @@ class Thrasks(Loops):
         if scenario.kind in self._queue_for:
             return Thrasks("QUEUE").work(scenario)
         return super().work(scenario)
+
+
+class ThrasksElse:
+    """What thrasks has but for groups and gathers."""
+
+    def work(self, scenario: Scenario) -> Work:
+        """Return what does the work of a scenario."""
+        of_thrasks = pools.of_thrasks if scenario.kind in pools.KINDS else bridge.of_thrasks
+        return of_thrasks().work(scenario)
 
 
 class Threads:
@@ -178,11 +191,13 @@ def kit(contender: Contender) -> Kit:
         case Contender.PING_PONG:
             return PingPong()
         case Contender.THRASKS:
-            return bridge.of_thrasks()
+            return ThrasksElse()
         case Contender.AIOTHREADS:
             return bridge.of_aiothreads()
         case Contender.ATHREADING:
             return bridge.of_athreading()
+        case Contender.CF_TASKPOOL:
+            return pools.of_cf_taskpool()
 
 
 # --- measuring ------------------------------------------------------------------------------------
@@ -227,7 +242,7 @@ def own_version(contender: Contender, folder: Path | None) -> str | None:
     package = PACKAGES.get(contender)
     if package is None:
         return None
-    found = Path(sys.modules[package].__file__ or "").resolve()
+    found = Path(importlib.import_module(package).__file__ or "").resolve()
     if folder is not None and not found.is_relative_to(folder.resolve()):
         raise ImportError(f"{package} was to come from {folder}, and came from {found}")
     return importlib.metadata.version(package)

@@ -75,6 +75,7 @@ def doubler() -> Generator[int, int, None]:
 #: What bare threads can do as well.
 PLAIN: dict[Kind, tuple[Callable[[int], int], Callable[[Scenario], list[int]]]] = {
     Kind.JSON: (through_json, lambda scenario: [0] * scenario.jobs),
+    Kind.POOL_JSON: (through_json, lambda scenario: [0] * scenario.jobs),
     Kind.FIBONACCI: (fibonacci, lambda scenario: [FIBONACCI] * scenario.jobs),
     Kind.UNEVEN: (nap, lambda scenario: list(range(scenario.jobs))),
 }
@@ -84,6 +85,9 @@ ASYNC: dict[Kind, Callable[[int], Coroutine[Any, Any, int]]] = {
     Kind.GROUP_TRIVIAL: trivial,
     Kind.SLEEPING: sleeping,
     Kind.ROUND_TRIP: trivial,
+    Kind.POOL_SUBMIT: trivial,
+    Kind.POOL_MAP: trivial,
+    Kind.POOL_THREADS: trivial,
 }
 #: What results in doubles of numbers, and what in the numbers.
 DOUBLING: Final = frozenset({Kind.CALLS_IN_TURN, Kind.CALLS_AT_ONCE, Kind.STEPS})

@@ -33,6 +33,7 @@ class Contender(enum.Enum):
     THRASKS = "thrasks"
     AIOTHREADS = "aiothreads"
     ATHREADING = "athreading"
+    CF_TASKPOOL = "cf-taskpool"
 
 
 class Kind(enum.Enum):
@@ -52,6 +53,10 @@ class Kind(enum.Enum):
     ITEMS = enum.auto()
     ITEMS_SLOWLY = enum.auto()
     STEPS = enum.auto()
+    POOL_SUBMIT = enum.auto()
+    POOL_MAP = enum.auto()
+    POOL_THREADS = enum.auto()
+    POOL_JSON = enum.auto()
 
 
 class Unit(enum.Enum):
@@ -133,8 +138,10 @@ OLD: Final = Contender.OLD
 
 #: Those whose members can run coroutines.
 LOOPS: Final = (ASYNCIO, Contender.ROUND_ROBIN, Contender.QUEUE, OLD)
-#: Those who come and go with blocking code, and have been installed apart.
-PEERS: Final = (Contender.AIOTHREADS, Contender.ATHREADING)
+#: Those who come and go with blocking code.
+BRIDGES: Final = (Contender.AIOTHREADS, Contender.ATHREADING)
+#: Those who have been installed apart.
+PEERS: Final = (*BRIDGES, Contender.CF_TASKPOOL)
 #: The packages of those who have one.
 PACKAGES: Final = {
     Contender.ROUND_ROBIN: "thrasks",
@@ -143,6 +150,7 @@ PACKAGES: Final = {
     Contender.THRASKS: "thrasks",
     Contender.AIOTHREADS: "aiothreads",
     Contender.ATHREADING: "athreading",
+    Contender.CF_TASKPOOL: "cf_taskpool",
 }
 #: In the order of the table.
 CONTENDERS: Final = tuple(Contender)
@@ -281,14 +289,15 @@ def _scenarios() -> tuple[Scenario, ...]:
         ),
     ]
     found += _of_blocking_code()
+    found += _of_pools()
     return tuple(found)
 
 
 def _of_blocking_code() -> list[Scenario]:
     thrasks = Contender.THRASKS
     only = frozenset({thrasks})
-    callers = (ASYNCIO, thrasks, *PEERS)
-    iterators = (thrasks, *PEERS)
+    callers = (ASYNCIO, thrasks, *BRIDGES)
+    iterators = (thrasks, *BRIDGES)
     return [
         Scenario(
             "threaded-in-turn",
@@ -324,7 +333,7 @@ def _of_blocking_code() -> list[Scenario]:
             samples=2,
             warm_ups=1,
             who=iterators,
-            goal=Goal(10, PEERS, "the peers", speed=True, who=only),
+            goal=Goal(10, BRIDGES, "the peers", speed=True, who=only),
         ),
         Scenario(
             "iterable-slowly-5000",
@@ -347,6 +356,57 @@ def _of_blocking_code() -> list[Scenario]:
             samples=2,
             warm_ups=1,
             who=(thrasks, Contender.ATHREADING),
+        ),
+    ]
+
+
+def _of_pools() -> list[Scenario]:
+    thrasks, peer = Contender.THRASKS, Contender.CF_TASKPOOL
+    return [
+        Scenario(
+            "pool-submit-5000",
+            f"executor, one loop: submit {spaced(5000)} trivial jobs, 8 at once",
+            Kind.POOL_SUBMIT,
+            jobs=5000,
+            workers=1,
+            unit=Unit.NS,
+            samples=4,
+            warm_ups=1,
+            who=(ASYNCIO, thrasks, peer),
+            goal=Goal(3, peer, speed=True, who=frozenset({thrasks})),
+        ),
+        Scenario(
+            "pool-map-5000",
+            f"executor, one loop: map over {spaced(5000)} inputs, 100 ahead",
+            Kind.POOL_MAP,
+            jobs=5000,
+            workers=1,
+            unit=Unit.NS,
+            samples=4,
+            warm_ups=1,
+            who=(thrasks, peer),
+        ),
+        Scenario(
+            "pool-threads-5000",
+            f"executor on 2 threads: map over {spaced(5000)} inputs; gather with a semaphore",
+            Kind.POOL_THREADS,
+            jobs=5000,
+            workers=2,
+            unit=Unit.NS,
+            samples=4,
+            warm_ups=1,
+            who=(ASYNCIO, thrasks),
+        ),
+        Scenario(
+            "pool-json",
+            "executor on 2 threads: map, 12 JSON jobs; gather with a semaphore",
+            Kind.POOL_JSON,
+            jobs=12,
+            workers=2,
+            unit=Unit.US,
+            samples=8,
+            warm_ups=1,
+            who=(ASYNCIO, Contender.THREADS, thrasks),
         ),
     ]
 

@@ -177,7 +177,8 @@ def folder_with(text: str, contenders: Sequence[Contender], requirements: str) -
     if not folder.is_dir():
         raise argparse.ArgumentTypeError(f"not a folder: {text}")
     for package in (PACKAGES[contender] for contender in contenders):
-        if not (folder / package / "__init__.py").is_file():
+        module = folder / package
+        if not ((module / "__init__.py").is_file() or module.with_suffix(".py").is_file()):
             raise argparse.ArgumentTypeError(
                 f"no package {package} in {text};"
                 f" to get it: pip install --no-deps --target DIR {requirements}"
@@ -190,7 +191,7 @@ def folder_of_thrasks01(text: str) -> Path:
 
 
 def folder_of_peers(text: str) -> Path:
-    return folder_with(text, PEERS, "aiothreads==1.1.4 athreading==0.3.1")
+    return folder_with(text, PEERS, "aiothreads==1.1.4 athreading==0.3.1 cf-taskpool==0.2.0")
 
 
 def writable_file(text: str) -> Path:
@@ -236,7 +237,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "--peers",
         type=folder_of_peers,
         metavar="DIR",
-        help="the folder that aiothreads and athreading have been installed into; likewise",
+        help="the folder that the other packages have been installed into; likewise",
     )
     parser.add_argument(
         "--json",

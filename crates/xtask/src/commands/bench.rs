@@ -35,7 +35,7 @@ const APART: [Apart; 2] = [
         option: "--peers",
         folder: "peers",
         stamp: "peers",
-        packages: &["aiothreads==1.1.4", "athreading==0.3.1"],
+        packages: &["aiothreads==1.1.4", "athreading==0.3.1", "cf-taskpool==0.2.0"],
     },
 ];
 
