@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-__all__ = ["KINDS", "BoundedGather", "Executor", "of_cf_taskpool", "of_thrasks"]
+__all__ = [
+    "AT_ONCE",
+    "BUFFERED",
+    "KINDS",
+    "BoundedGather",
+    "Executor",
+    "of_cf_taskpool",
+    "of_thrasks",
+]
 
 import asyncio
 import importlib
@@ -48,14 +56,14 @@ class Executor:
     """An executor of coroutines."""
 
     def __init__(self, make: Callable[..., Any]) -> None:
-        self._make = make
+        self.make = make
 
     def work(self, scenario: Scenario) -> Work:
         """Return what does the work of a scenario."""
         job, inputs = jobs(scenario)
         threads = {"num_threads": scenario.workers} if scenario.kind in ON_THREADS else {}
         way = _submit if scenario.kind is Kind.POOL_SUBMIT else _map
-        return partial(way, partial(self._make, AT_ONCE, **threads), job, inputs)
+        return partial(way, partial(self.make, AT_ONCE, **threads), job, inputs)
 
 
 async def _submit(

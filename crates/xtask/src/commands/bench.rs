@@ -59,6 +59,17 @@ pub(crate) fn run(wanted: Wanted, quick: bool) -> Result<ExitCode> {
         }
         process::run(&mut command)
     })?;
+    steps.run("Python, memory", || {
+        let mut command = environment.command([project.path("benches/python/memory.py")]);
+        command.current_dir(environment.run_folder());
+        for (option, folder) in folders.iter().filter(|(option, _)| *option == "--peers") {
+            command.arg(option).arg(folder);
+        }
+        if quick {
+            command.args(["--inputs", "100000"]);
+        }
+        process::run(&mut command)
+    })?;
     steps.run("Rust, criterion", || {
         let mut cargo = project.cargo();
         // Not the library's own, whose harness does not know criterion's options.
