@@ -201,6 +201,14 @@ impl JobRef {
         Ok((handle, reference.unbind()))
     }
 
+    /// Delivers the outcome of a job that was cancelled before it started at once, if its loop runs
+    /// here: what is on its way to the loop for it then finds nothing.
+    pub(crate) fn deliver_here(py: Python<'_>, job: Arc<Job>) {
+        if job.home().is_here(py) {
+            job.deliver(py);
+        }
+    }
+
     fn job(&self) -> Option<Arc<Job>> {
         lock(&self.job).clone()
     }
@@ -219,14 +227,6 @@ impl JobRef {
     }
 }
 
-/// Delivers the outcome of a job that was cancelled before it started at once, if its loop runs here:
-/// what is on its way to the loop for it then finds nothing.
-fn deliver_here(py: Python<'_>, job: Arc<Job>) {
-    if job.home().is_here(py) {
-        job.deliver(py);
-    }
-}
-
 #[pymethods]
 impl JobRef {
     /// Asks the job to end. Returns whether it can be asked: it cannot once it has ended.
@@ -235,18 +235,12 @@ impl JobRef {
         let Some(job) = self.job() else { return false };
         match job.cancel(py, msg) {
             Cancel::Unstarted => {
-                deliver_here(py, job);
+                Self::deliver_here(py, job);
                 true
             }
             Cancel::Requested => true,
             Cancel::TooLate => false,
         }
-    }
-
-    /// Ends the job if it has not started. Returns whether it had not.
-    fn cancel_unstarted(&self, py: Python<'_>) -> bool {
-        let unstarted = self.job().filter(|job| job.cancel_unstarted(py, None));
-        unstarted.map(|job| deliver_here(py, job)).is_some()
     }
 
     /// How often it was asked to end.

@@ -19,9 +19,11 @@ use crate::{
     handle::HandlePlace,
     home::{Delivery, Home},
     imports,
+    mapping::MapPlace,
     orders::Order,
     outcome::Outcome,
     pins::Pin,
+    pooled::Pooled,
     sync::{in_drop, lock},
     team::Team,
     worker::Worker,
@@ -36,6 +38,19 @@ pub(crate) enum Source {
 }
 
 impl Source {
+    /// A call of this function.
+    pub(crate) fn call(
+        function: &Bound<'_, PyAny>,
+        args: &Bound<'_, PyTuple>,
+        kwargs: Option<&Bound<'_, PyDict>>,
+    ) -> Self {
+        Self::Call {
+            function: function.clone().unbind(),
+            args: args.clone().unbind(),
+            kwargs: kwargs.map(|kwargs| kwargs.clone().unbind()),
+        }
+    }
+
     /// The coroutine, which is made here if it has to be.
     pub(crate) fn coroutine<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         match self {
@@ -111,6 +126,8 @@ pub(crate) enum Place {
     Handle(HandlePlace),
     /// To its slot in a gather.
     Gather(GatherPlace),
+    /// To its place in a map.
+    Map(MapPlace),
 }
 
 /// One coroutine on its way.
@@ -135,6 +152,8 @@ pub(crate) struct Job {
     at_gate: AtomicBool,
     /// Where it is listed while it is under way, if its team keeps a list.
     listed: Mutex<Option<(Arc<Team>, Ticket)>>,
+    /// Whose job it is until its outcome is delivered, if it is an executor's.
+    executor: Mutex<Option<(Arc<Pooled>, Ticket)>>,
 }
 
 enum State {
@@ -174,6 +193,7 @@ impl Job {
             pin: Mutex::new(pin),
             at_gate: AtomicBool::new(false),
             listed: Mutex::new(None),
+            executor: Mutex::new(None),
         })
     }
 
@@ -195,7 +215,7 @@ impl Job {
     pub(crate) fn handle_place(&self) -> Option<&HandlePlace> {
         match &self.place {
             Place::Handle(place) => Some(place),
-            Place::Gather(_) => None,
+            Place::Gather(_) | Place::Map(_) => None,
         }
     }
 
@@ -273,6 +293,8 @@ impl Job {
                     imports::set_awaited_by(task, &by, awaited)?;
                 }
             }
+            // Whoever takes the results awaits none of them.
+            Place::Map(_) => {}
         }
         Ok(())
     }
@@ -368,6 +390,10 @@ impl Job {
         let old = std::mem::replace(&mut *lock(&self.state), State::Ended(None));
         self.unpin();
         self.strike(py);
+        self.leave_executor(py);
+        if let Place::Map(place) = &self.place {
+            place.vacate(py);
+        }
         if let State::Waiting(spec) = old {
             spec.close(py);
         }
@@ -383,10 +409,26 @@ impl Job {
         self.strike(py);
         match &self.place {
             Place::Gather(place) => place.put(py, outcome),
+            Place::Map(place) => {
+                place.put(py, outcome);
+                self.leave_executor(py);
+            }
             Place::Handle(_) => {
                 *lock(&self.state) = State::Ended(Some(outcome));
                 self.home.send(py, self.clone());
             }
+        }
+    }
+
+    /// It is a job of this executor, before anybody else knows of it.
+    pub(crate) fn belongs_to(&self, executor: Arc<Pooled>, ticket: Ticket) {
+        *lock(&self.executor) = Some((executor, ticket));
+    }
+
+    fn leave_executor(&self, py: Python<'_>) {
+        let executor = lock(&self.executor).take();
+        if let Some((executor, ticket)) = executor {
+            executor.left(py, ticket);
         }
     }
 
@@ -493,6 +535,8 @@ impl Delivery for Job {
         if let (Place::Handle(place), Some(outcome)) = (&self.place, self.take_outcome()) {
             place.settle(py, outcome);
         }
+        // Whoever waits for the executor finds all futures done.
+        self.leave_executor(py);
     }
 
     fn discard(self: Arc<Self>, py: Python<'_>) {
@@ -501,6 +545,7 @@ impl Delivery for Job {
             place.abandon(py);
         }
         drop(outcome);
+        self.leave_executor(py);
     }
 }
 

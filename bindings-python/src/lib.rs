@@ -13,11 +13,13 @@ mod imports;
 mod job;
 mod life;
 mod local;
+mod mapping;
 mod members;
 mod orders;
 mod outcome;
 mod pins;
 mod pool;
+mod pooled;
 mod ring;
 mod schedulers;
 mod settings;
@@ -25,7 +27,6 @@ mod submission;
 mod sync;
 mod team;
 mod threads;
-mod window;
 mod worker;
 
 use pyo3::prelude::*;
@@ -44,9 +45,10 @@ mod _thrasks {
         handle::JobRef,
         life::Life,
         local::{LocalJobs, LocalRef},
-        pool::{Limited, Workers},
+        mapping::MapJobs,
+        pool::Workers,
+        pooled::PooledJobs,
         threads::{after_fork_in_child, idle_loops, stop_all_loops, worker_loops},
-        window::Window,
         worker::LoopSide,
     };
 }

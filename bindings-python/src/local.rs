@@ -10,7 +10,7 @@ use std::{
 };
 
 use pyo3::{
-    exceptions::{PyRuntimeError, PyValueError},
+    exceptions::{PyException, PyRuntimeError, PyValueError},
     intern,
     prelude::*,
     types::{PyDict, PyString, PyTuple, PyWeakrefReference},
@@ -18,9 +18,12 @@ use pyo3::{
 use thrasks_pool::{Act, Roster, Ticket, WorkerId};
 
 use crate::{
+    home::Home,
     imports,
     job::{Source, close},
+    mapping::{Map, MapJobs, MapPlace, Via},
     outcome::Outcome,
+    pooled::resolve,
     sync::{in_drop, lock},
 };
 
@@ -39,39 +42,49 @@ const LOOK: u32 = 16;
 #[pyclass(frozen, module = "thrasks._thrasks", name = "_LocalJobs")]
 pub(crate) struct LocalJobs(Arc<Shared>);
 
-struct Shared {
+/// What the jobs of one executor on one loop share.
+pub(crate) struct Shared {
+    home: Arc<Home>,
     event_loop: Py<PyAny>,
     /// What futures are made with.
     keywords: Py<PyDict>,
     prefix: String,
     roster: Roster<Job>,
-    /// The tasks that have suspended, by the addresses of their futures, which their workers hold.
-    running: Mutex<HashMap<usize, Running>>,
+    /// The tasks that have suspended, by the numbers of their jobs.
+    running: Mutex<HashMap<u64, Py<PyWeakrefReference>>>,
     /// The jobs whose first steps are under way, one within the other.
     starting: Mutex<Vec<Starting>>,
-    /// How many tasks have suspended so far.
-    started: AtomicU64,
+    /// How many jobs there have been.
+    jobs: AtomicU64,
     /// Futures of the loop, to be resolved when nothing is left.
     waiters: Mutex<Vec<Py<PyAny>>>,
 }
 
 /// A job in the queue. Dropped there, its coroutine is closed.
 struct Job {
-    future: Py<PyAny>,
-    /// Until the job starts.
+    /// Later ones have greater numbers.
+    number: u64,
+    /// These two until the job starts.
+    target: Option<Target>,
     source: Option<Source>,
     context: Py<PyAny>,
 }
 
-struct Running {
-    task: Py<PyWeakrefReference>,
-    /// Later ones have greater numbers.
+/// Where an outcome goes.
+enum Target {
+    Future(Py<PyAny>),
+    Map(MapPlace),
+}
+
+/// What to find a job by.
+#[derive(Clone, Copy)]
+pub(crate) struct LocalKey {
+    ticket: Ticket,
     number: u64,
 }
 
 struct Starting {
-    /// The address of the future.
-    future: usize,
+    number: u64,
     /// With which message it was asked to end meanwhile, if it was.
     cancelled_with: Option<Option<Py<PyAny>>>,
 }
@@ -91,16 +104,18 @@ impl LocalJobs {
         if max_workers == 0 {
             return Err(PyValueError::new_err("max_workers must be greater than 0"));
         }
+        let home = Home::of(event_loop)?;
         let keywords = PyDict::new(event_loop.py());
         keywords.set_item(intern!(event_loop.py(), "loop"), event_loop)?;
         Ok(Self(Arc::new(Shared {
+            home,
             event_loop: event_loop.clone().unbind(),
             keywords: keywords.unbind(),
             prefix,
             roster: Roster::new(max_workers),
             running: Mutex::default(),
             starting: Mutex::default(),
-            started: AtomicU64::new(0),
+            jobs: AtomicU64::new(0),
             waiters: Mutex::default(),
         })))
     }
@@ -132,6 +147,19 @@ impl LocalJobs {
         self.submit(owner, Source::Coroutine(coroutine.clone().unbind()))
     }
 
+    /// Maps a function. See `_MapJobs`.
+    fn map(
+        &self,
+        owner: Py<PyAny>,
+        function: Py<PyAny>,
+        bound: Option<usize>,
+        ordered: bool,
+        tell: Option<Py<PyAny>>,
+    ) -> MapJobs {
+        let map = Map::new(self.0.home.clone(), bound, ordered, tell);
+        MapJobs::new(map, Via::Loop(self.0.clone()), owner, function)
+    }
+
     /// Takes no more jobs. Those that are queued are cancelled, the newest first, or go on.
     fn close(&self, py: Python<'_>, cancel_queued: bool) -> PyResult<()> {
         let jobs = self.0.roster.close(cancel_queued).jobs;
@@ -140,10 +168,12 @@ impl LocalJobs {
         }
         // Past the method of its own class, which would look for the job here.
         let cancel = imports::future(py)?.getattr(intern!(py, "cancel"))?;
-        for job in jobs.into_iter().rev() {
-            let future = job.future.clone_ref(py);
+        for mut job in jobs.into_iter().rev() {
+            let target = job.target.take();
             drop(job);
-            cancel.call1((future,))?;
+            if let Some(Target::Future(future)) = target {
+                cancel.call1((future,))?;
+            }
         }
         self.0.tell_if_idle(py)
     }
@@ -151,8 +181,8 @@ impl LocalJobs {
     /// Asks the jobs that run to end, the newest first.
     fn cancel_running(&self, py: Python<'_>) -> PyResult<()> {
         let mut running: Vec<_> = lock(&self.0.running)
-            .values()
-            .map(|running| (running.number, running.task.clone_ref(py)))
+            .iter()
+            .map(|(number, task)| (*number, task.clone_ref(py)))
             .collect();
         running.sort_unstable_by_key(|(number, _)| std::cmp::Reverse(*number));
         for (_, task) in running {
@@ -166,8 +196,7 @@ impl LocalJobs {
     /// Whether this task is a job that has suspended.
     fn is_job(&self, task: &Bound<'_, PyAny>) -> bool {
         let py = task.py();
-        let tasks: Vec<_> =
-            lock(&self.0.running).values().map(|running| running.task.clone_ref(py)).collect();
+        let tasks: Vec<_> = lock(&self.0.running).values().map(|task| task.clone_ref(py)).collect();
         tasks.iter().any(|known| known.bind(py).upgrade().is_some_and(|known| known.is(task)))
     }
 
@@ -193,34 +222,83 @@ impl LocalJobs {
         let py = owner.py();
         let shared = &self.0;
         let future = imports::pooled_task(py)?.call((), Some(shared.keywords.bind(py)))?;
-        let job = Job {
-            future: future.clone().unbind(),
-            source: Some(source),
-            context: imports::copy_context(py)?.call0()?.unbind(),
-        };
-        let submitted = shared.roster.submit(job).map_err(|refused| {
-            drop(refused);
-            PyRuntimeError::new_err("cannot schedule new futures after shutdown")
-        })?;
-        let reference = LocalRef { shared: Arc::downgrade(shared), ticket: submitted.ticket };
+        let key = shared.push(owner, source, Target::Future(future.clone().unbind()))?;
+        let reference = LocalRef { shared: Arc::downgrade(shared), key };
         future.setattr(intern!(py, "_job"), Bound::new(py, reference)?)?;
-        // None of the workers waits: who finds no job leaves.
-        if let Act::Start(id) = submitted.act {
-            let name = format!("{}_{}", shared.prefix, id.index());
-            let worker = Worker {
-                shared: shared.clone(),
-                id,
-                name: PyString::new(py, &name).unbind(),
-                current: Mutex::default(),
-                _owner: owner.clone().unbind(),
-            };
-            shared.call_soon(&Bound::new(py, worker)?)?;
-        }
         Ok(future)
     }
 }
 
 impl Shared {
+    /// Queues a job, and has a worker come for it.
+    fn push(
+        self: &Arc<Self>,
+        owner: &Bound<'_, PyAny>,
+        source: Source,
+        target: Target,
+    ) -> PyResult<LocalKey> {
+        let py = owner.py();
+        let number = self.jobs.fetch_add(1, Ordering::Relaxed);
+        let context = imports::copy_context(py)?.call0()?.unbind();
+        let job = Job { number, target: Some(target), source: Some(source), context };
+        let submitted = self.roster.submit(job).map_err(|mut refused| {
+            if let Some(Target::Map(place)) = refused.job.target.take() {
+                place.vacate(py);
+            }
+            PyRuntimeError::new_err("cannot schedule new futures after shutdown")
+        })?;
+        // None of the workers waits: who finds no job leaves.
+        if let Act::Start(id) = submitted.act {
+            let name = format!("{}_{}", self.prefix, id.index());
+            let worker = Worker {
+                shared: self.clone(),
+                id,
+                name: PyString::new(py, &name).unbind(),
+                current: Mutex::default(),
+                _owner: owner.clone().unbind(),
+            };
+            self.call_soon(&Bound::new(py, worker)?)?;
+        }
+        Ok(LocalKey { ticket: submitted.ticket, number })
+    }
+
+    /// Runs something, the outcome of which goes to its place in a map.
+    pub(crate) fn run_for(
+        self: &Arc<Self>,
+        owner: &Bound<'_, PyAny>,
+        source: Source,
+        place: MapPlace,
+    ) -> PyResult<LocalKey> {
+        self.push(owner, source, Target::Map(place))
+    }
+
+    /// Asks a job to end. Returns whether it could be asked; `None` if it will not run, or is not
+    /// there any more.
+    pub(crate) fn cancel(
+        &self,
+        py: Python<'_>,
+        key: LocalKey,
+        message: Option<Py<PyAny>>,
+    ) -> PyResult<Option<bool>> {
+        if let Some(job) = self.roster.remove(key.ticket) {
+            drop(job);
+            self.tell_if_idle(py)?;
+            return Ok(None);
+        }
+        let task = lock(&self.running).get(&key.number).map(|task| task.clone_ref(py));
+        if let Some(task) = task.and_then(|task| task.bind(py).upgrade()) {
+            return task.call_method1(intern!(py, "cancel"), (message,))?.is_truthy().map(Some);
+        }
+        let mut starting = lock(&self.starting);
+        let Some(own) = starting.iter_mut().find(|own| own.number == key.number) else {
+            return Ok(None);
+        };
+        let old = own.cancelled_with.replace(message);
+        drop(starting);
+        drop(old);
+        Ok(Some(true))
+    }
+
     fn call_soon(&self, worker: &Bound<'_, Worker>) -> PyResult<()> {
         let py = worker.py();
         self.event_loop.call_method1(py, intern!(py, "call_soon"), (worker,))?;
@@ -233,12 +311,7 @@ impl Shared {
             return Ok(());
         }
         let waiters = std::mem::take(&mut *lock(&self.waiters));
-        for waiter in waiters {
-            if !waiter.call_method0(py, intern!(py, "done"))?.is_truthy(py)? {
-                waiter.call_method1(py, intern!(py, "set_result"), (py.None(),))?;
-            }
-        }
-        Ok(())
+        waiters.iter().try_for_each(|waiter| resolve(waiter.bind(py)))
     }
 }
 
@@ -250,8 +323,8 @@ struct Worker {
     id: WorkerId,
     /// What its tasks are called.
     name: Py<PyString>,
-    /// The future of the task that has suspended.
-    current: Mutex<Option<Py<PyAny>>>,
+    /// The number of the job whose task has suspended, and where its outcome goes.
+    current: Mutex<Option<(u64, Target)>>,
     _owner: Py<PyAny>,
 }
 
@@ -300,10 +373,11 @@ impl Worker {
     /// It has raised `KeyboardInterrupt` or `SystemExit`, which is its outcome, too.
     fn start(&self, slf: &Bound<'_, Self>, mut job: Job) -> PyResult<bool> {
         let py = slf.py();
-        let Some(source) = job.source.take() else { return Ok(true) };
-        let future = job.future.bind(py);
-        let address = future.as_ptr() as usize;
-        lock(&self.shared.starting).push(Starting { future: address, cancelled_with: None });
+        let (Some(source), Some(target)) = (job.source.take(), job.target.take()) else {
+            return Ok(true);
+        };
+        let number = job.number;
+        lock(&self.shared.starting).push(Starting { number, cancelled_with: None });
         let made = source.coroutine(py).and_then(|coroutine| {
             drop(source);
             let event_loop = self.shared.event_loop.bind(py);
@@ -315,28 +389,27 @@ impl Worker {
             Ok(task) => task,
             Err(error) => {
                 let outcome = Outcome::Error(error.value(py).clone().into_any().unbind());
-                settle(future, outcome)?;
-                let goes_on = error.is_instance_of::<pyo3::exceptions::PyException>(py);
+                target.settle(py, outcome)?;
+                let goes_on = error.is_instance_of::<PyException>(py);
                 return if goes_on { Ok(true) } else { Err(error) };
             }
         };
         match (Outcome::of(&task)?, cancelled_with) {
             // As a task that cancels itself and then returns.
             (Some(Outcome::Value(_)), Some(message)) => {
-                settle(future, Outcome::Cancelled(message))?;
+                target.settle(py, Outcome::Cancelled(message))?;
                 Ok(true)
             }
             (Some(outcome), _) => {
-                settle(future, outcome)?;
+                target.settle(py, outcome)?;
                 Ok(true)
             }
             (None, cancelled_with) => {
-                let number = self.shared.started.fetch_add(1, Ordering::Relaxed);
-                let running = Running { task: PyWeakrefReference::new(&task)?.unbind(), number };
-                lock(&self.shared.running).insert(address, running);
-                *lock(&self.current) = Some(future.clone().unbind());
+                let reference = PyWeakrefReference::new(&task)?.unbind();
+                lock(&self.shared.running).insert(number, reference);
+                target.awaits(&task, true)?;
+                *lock(&self.current) = Some((number, target));
                 task.call_method1(intern!(py, "add_done_callback"), (slf,))?;
-                imports::set_awaited_by(&task, future, true)?;
                 if let Some(message) = cancelled_with {
                     task.call_method1(intern!(py, "cancel"), (message,))?;
                 }
@@ -347,29 +420,46 @@ impl Worker {
 
     /// The task has ended.
     fn ended(&self, task: &Bound<'_, PyAny>, outcome: Outcome) -> PyResult<()> {
-        let Some(future) = lock(&self.current).take() else { return Ok(()) };
-        let running = lock(&self.shared.running).remove(&(future.as_ptr() as usize));
+        let Some((number, target)) = lock(&self.current).take() else { return Ok(()) };
+        let running = lock(&self.shared.running).remove(&number);
         drop(running);
-        let future = future.bind(task.py());
-        imports::set_awaited_by(task, future, false)?;
-        settle(future, outcome)
+        target.awaits(task, false)?;
+        target.settle(task.py(), outcome)
     }
 }
 
-/// Makes a future done, unless somebody has done that already.
-fn settle(future: &Bound<'_, PyAny>, outcome: Outcome) -> PyResult<()> {
-    let py = future.py();
-    let settled = match outcome {
-        Outcome::Value(value) => future.call_method1(intern!(py, "set_result"), (value,)),
-        Outcome::Error(error) => future.call_method1(intern!(py, "set_exception"), (error,)),
-        Outcome::Cancelled(message) => {
-            imports::future(py)?.call_method1(intern!(py, "cancel"), (future, message))
+impl Target {
+    /// Delivers an outcome. A future may have been made done by somebody else.
+    fn settle(self, py: Python<'_>, outcome: Outcome) -> PyResult<()> {
+        let future = match &self {
+            Self::Future(future) => future.bind(py),
+            Self::Map(place) => {
+                place.put(py, outcome);
+                return Ok(());
+            }
+        };
+        let settled = match outcome {
+            Outcome::Value(value) => future.call_method1(intern!(py, "set_result"), (value,)),
+            Outcome::Error(error) => future.call_method1(intern!(py, "set_exception"), (error,)),
+            // Past the method of its own class, which would look for the job here.
+            Outcome::Cancelled(message) => {
+                imports::future(py)?.call_method1(intern!(py, "cancel"), (future, message))
+            }
+        };
+        match settled {
+            Ok(_) => Ok(()),
+            Err(_) if future.call_method0(intern!(py, "done"))?.is_truthy()? => Ok(()),
+            Err(error) => Err(error),
         }
-    };
-    match settled {
-        Ok(_) => Ok(()),
-        Err(_) if future.call_method0(intern!(py, "done"))?.is_truthy()? => Ok(()),
-        Err(error) => Err(error),
+    }
+
+    /// Draws the edge of the call graph from the task, or takes it away.
+    fn awaits(&self, task: &Bound<'_, PyAny>, awaits: bool) -> PyResult<()> {
+        match self {
+            Self::Future(future) => imports::set_awaited_by(task, future.bind(task.py()), awaits),
+            // Whoever takes the results awaits none of them.
+            Self::Map(_) => Ok(()),
+        }
     }
 }
 
@@ -377,37 +467,14 @@ fn settle(future: &Bound<'_, PyAny>, outcome: Outcome) -> PyResult<()> {
 #[pyclass(frozen, module = "thrasks._thrasks", name = "_LocalJob")]
 pub(crate) struct LocalRef {
     shared: Weak<Shared>,
-    ticket: Ticket,
+    key: LocalKey,
 }
 
 #[pymethods]
 impl LocalRef {
-    /// Asks the job of this future to end. Returns whether it could be asked; `None` if it will not
-    /// run, or is not there any more.
-    fn cancel(
-        &self,
-        future: &Bound<'_, PyAny>,
-        message: Option<Py<PyAny>>,
-    ) -> PyResult<Option<bool>> {
-        let py = future.py();
-        let Some(shared) = self.shared.upgrade() else { return Ok(None) };
-        if let Some(job) = shared.roster.remove(self.ticket) {
-            drop(job);
-            shared.tell_if_idle(py)?;
-            return Ok(None);
-        }
-        let address = future.as_ptr() as usize;
-        let task = lock(&shared.running).get(&address).map(|running| running.task.clone_ref(py));
-        if let Some(task) = task.and_then(|task| task.bind(py).upgrade()) {
-            return task.call_method1(intern!(py, "cancel"), (message,))?.is_truthy().map(Some);
-        }
-        let mut starting = lock(&shared.starting);
-        let Some(own) = starting.iter_mut().find(|own| own.future == address) else {
-            return Ok(None);
-        };
-        let old = own.cancelled_with.replace(message);
-        drop(starting);
-        drop(old);
-        Ok(Some(true))
+    /// Asks the job to end. Returns whether it could be asked; `None` if it will not run, or is not
+    /// there any more.
+    fn cancel(&self, py: Python<'_>, message: Option<Py<PyAny>>) -> PyResult<Option<bool>> {
+        self.shared.upgrade().map_or(Ok(None), |shared| shared.cancel(py, self.key, message))
     }
 }

@@ -5,10 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use pyo3::{
-    prelude::*,
-    types::{PyDict, PyList, PyTuple},
-};
+use pyo3::{prelude::*, types::PyList};
 
 use crate::{
     home::Home,
@@ -65,11 +62,6 @@ impl Workers {
         self.submission.run(coro.py(), source, name, context, event_loop)
     }
 
-    /// The same loops, for at most so many tasks at once.
-    fn limited(&self, max_concurrency: usize) -> Limited {
-        Limited(Submission::new(self.team().clone(), Some(max_concurrency)))
-    }
-
     /// Cancels what runs here and refuses what comes, once.
     fn abort(&self, py: Python<'_>) {
         self.team().abort(py);
@@ -82,16 +74,6 @@ impl Workers {
             return false;
         }
         self.team().abandon(py);
-        true
-    }
-
-    /// Nobody will send anything more: the last of what runs here gives the loops back. Returns
-    /// whether the pool was open.
-    fn finish(&self) -> bool {
-        if self.released.swap(true, Ordering::AcqRel) {
-            return false;
-        }
-        self.team().finish();
         true
     }
 
@@ -136,42 +118,5 @@ impl Workers {
             loops.append((&one.name, one.queued, one.running, one.done))?;
         }
         (stats.queued, stats.running, stats.done, loops).into_pyobject(py).map(Bound::into_any)
-    }
-}
-
-/// The loops of a lease, for at most so many tasks at once.
-#[pyclass(frozen, module = "thrasks._thrasks", name = "_Limited")]
-pub(crate) struct Limited(Submission);
-
-#[pymethods]
-impl Limited {
-    /// Runs a coroutine, for the loop that runs here. Returns its handle.
-    fn run<'py>(
-        &self,
-        coro: &Bound<'py, PyAny>,
-        name: Option<Bound<'py, PyAny>>,
-        event_loop: &Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        job::check_coroutine(coro)?;
-        let source = Source::Coroutine(coro.clone().unbind());
-        self.0.run(coro.py(), source, name, None, event_loop)
-    }
-
-    /// Calls a function on a worker and runs the coroutine that it returns, for the loop that runs
-    /// here. Returns its handle.
-    fn call<'py>(
-        &self,
-        function: &Bound<'py, PyAny>,
-        args: &Bound<'py, PyTuple>,
-        kwargs: Option<&Bound<'py, PyDict>>,
-        name: Option<Bound<'py, PyAny>>,
-        event_loop: &Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let source = Source::Call {
-            function: function.clone().unbind(),
-            args: args.clone().unbind(),
-            kwargs: kwargs.map(|kwargs| kwargs.clone().unbind()),
-        };
-        self.0.run(function.py(), source, name, None, event_loop)
     }
 }

@@ -64,11 +64,22 @@ impl Submission {
         })?;
         // From here on it is the job's.
         drop(coroutine);
-        let (handle, reference) = JobRef::make_handle(py, &job, name, event_loop)?;
+        self.send_off(py, &job, name, event_loop)
+    }
+
+    /// Sends off a job that is to have a handle. Returns that.
+    pub(crate) fn send_off<'py>(
+        &self,
+        py: Python<'py>,
+        job: &Arc<Job>,
+        name: Option<Bound<'py, PyAny>>,
+        event_loop: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (handle, reference) = JobRef::make_handle(py, job, name, event_loop)?;
         if let Some(place) = job.handle_place() {
             place.fill(handle.clone().unbind(), reference);
         }
-        if let Err(error) = self.submit(py, &job) {
+        if let Err(error) = self.submit(py, job) {
             job.withdraw(py);
             if let Some(place) = job.handle_place() {
                 place.clear();

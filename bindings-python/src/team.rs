@@ -164,15 +164,8 @@ impl Team {
 
     /// The jobs on the roster are to end, and the last of them gives the threads back.
     pub(crate) fn abandon(self: &Arc<Self>, py: Python<'_>) {
-        // Before any of them ends.
         self.abandoned.store(true, Ordering::SeqCst);
         self.abort(py);
-        self.finish();
-    }
-
-    /// Nobody will wait: the last of the jobs on the roster gives the threads back.
-    pub(crate) fn finish(self: &Arc<Self>) {
-        self.abandoned.store(true, Ordering::SeqCst);
         if self.roster.as_ref().is_none_or(GroupState::begin_exit) {
             self.release(None);
         }
@@ -301,7 +294,8 @@ impl Waiter {
         Self { home, future }
     }
 
-    fn tell(self, py: Python<'_>) {
+    /// Has the future resolved, soon.
+    pub(crate) fn tell(self, py: Python<'_>) {
         let home = self.home.clone();
         home.send(py, Arc::new(Resolve(Mutex::new(Some(self)))));
     }

@@ -233,7 +233,7 @@ class TaskPoolExecutor:
         bound = buffersize
         if bound is None and any(is_async(iterable) for iterable in iterables):
             bound = _READ_AHEAD * self._max_workers
-        return MapIterator(Mapping(self._open(), fn, iterables, options, bound=bound))
+        return MapIterator(Mapping(self._open(), fn, iterables, options, bound=bound), self)
 
     async def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more jobs.
@@ -304,8 +304,7 @@ class TaskPoolExecutor:
         self._shut_down = True
         if self._runner is not None:
             self._runner.close()
-            self._runner.cancel_queued()
-            self._runner.cancel_running()
+            self._runner.cancel_all()
 
     def _open(self) -> Runner:
         """Return what runs the jobs, on the loop that runs here."""

@@ -9,12 +9,11 @@ import contextlib
 import weakref
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
-from ._handles import cancelled_error
 from ._inputs import is_async, zip_any
 from ._progress import Progress, check_progress, make_teller
-from ._thrasks import _Window
+from ._shutdown import Patience
 
 if TYPE_CHECKING:
     from typing import Self
@@ -68,10 +67,12 @@ class MapIterator(Generic[T]):
     It is made by `TaskPoolExecutor.map` and `threaded_map`.
     """
 
-    __slots__ = ("__weakref__", "_mapping")
+    __slots__ = ("__weakref__", "_executor", "_mapping")
 
-    def __init__(self, mapping: Mapping) -> None:
+    def __init__(self, mapping: Mapping, executor: object = None) -> None:
         self._mapping = mapping
+        #: Which takes no more jobs once nobody holds it.
+        self._executor = executor
 
     def __await__(self) -> Generator[Any, None, Self]:
         return _already(self).__await__()
@@ -114,7 +115,7 @@ class MapIterator(Generic[T]):
             mapping.abandon()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._mapping.describe()}>"
+        return f"<{type(self).__name__} of {self._mapping!r}>"
 
 
 async def _already(value: T) -> T:
@@ -140,25 +141,21 @@ class Mapping:
         `owns_runner`: nobody else uses the runner.
         """
         loop = self._loop = runner.loop
-        self._runner: Runner | None = runner
-        self._owns_runner = owns_runner
-        self._function: Callable[..., Awaitable[Any]] | None = function
+        self._runner = runner if owns_runner else None
         self._return_exceptions = options.return_exceptions
-        self._ordered = options.ordered
-        self._window: _Window[asyncio.Future[Any]] = _Window(bound, options.ordered)
-        #: The next in order, taken from the window and not yet done.
-        self._head: asyncio.Future[Any] | None = None
-        #: What is under way and not in an ordered window.
-        self._under_way: dict[asyncio.Future[Any], None] = {}
+        self._teller = make_teller(options.progress, iterables, loop)
+        tell = None if self._teller is None else _teller_of(weakref.ref(self))
+        self._jobs = runner.map(function, bound, tell, ordered=options.ordered)
         #: There will be no more inputs.
         self._exhausted = False
         #: Why there are no more.
         self._failure: BaseException | None = None
         self._closed = False
-        self._teller = make_teller(options.progress, iterables)
-        #: Who waits for a result, and the feeder that waits for room.
+        #: Who waits for a result, the feeder that waits for room, and whoever waits for the end.
         self._taker: asyncio.Future[None] | None = None
         self._room: asyncio.Future[None] | None = None
+        self._enders: list[asyncio.Future[None]] = []
+        self._patience = Patience()
         self._feeder: asyncio.Task[None] | None = None
         self._inputs: Iterator[tuple[Any, ...]] | None = None
         self._deadline: float | None = None
@@ -177,13 +174,9 @@ class Mapping:
 
     def _fill(self) -> None:
         """Begin with as many inputs as there is room for."""
-        while self._inputs is not None and (place := self._window.reserve()) is not None:
+        while self._inputs is not None and self._jobs.reserve():
             try:
-                try:
-                    self._begin(place, next(self._inputs))
-                except BaseException:
-                    self._window.vacate(place)
-                    raise
+                self._jobs.begin(next(self._inputs))
             except StopIteration:
                 self._exhaust()
             except Exception as exc:
@@ -197,12 +190,8 @@ class Mapping:
         """Begin with the inputs as they come."""
         try:
             async with contextlib.aclosing(inputs):
-                while (place := await self._reserve()) is not None:
-                    try:
-                        self._begin(place, await anext(inputs))
-                    except BaseException:
-                        self._window.vacate(place)
-                        raise
+                while await self._is_room():
+                    self._jobs.begin(await anext(inputs))
         except StopAsyncIteration:
             self._exhaust()
         except Exception as exc:
@@ -211,50 +200,25 @@ class Mapping:
             self._exhaust(exc)
             raise
 
-    async def _reserve(self) -> int | None:
-        """Return a place, when there is one; None if there is no use for it any more."""
+    async def _is_room(self) -> bool:
+        """Wait until there is room for another input. Return False if there is no use for one."""
         while not self._closed:
-            place = self._window.reserve()
-            if place is not None:
-                return place
+            if self._jobs.reserve():
+                return True
             self._room = self._loop.create_future()
             try:
                 await self._room
             finally:
                 self._room = None
-        return None
-
-    def _begin(self, place: int, args: tuple[Any, ...]) -> None:
-        assert self._runner is not None
-        assert self._function is not None
-        future = self._runner.call(self._function, args, {})
-        if self._ordered:
-            self._window.fill(place, future)
-            if self._teller is not None:
-                future.add_done_callback(self._tell)
-            # An ordered one waits for its turn; whoever takes waits for it then.
-            self._wake()
-        else:
-            self._under_way[future] = None
-            future.add_done_callback(lambda future: self._came(place, future))
+        return False
 
     def _exhaust(self, failure: BaseException | None = None) -> None:
         self._exhausted = True
-        self._inputs = self._function = None
-        self._failure = failure
-        self._wake()
-
-    def _came(self, place: int, future: asyncio.Future[Any]) -> None:
-        """A result has come, of a map that keeps no order."""
-        del self._under_way[future]
+        self._inputs = None
+        self._jobs.exhaust()
         if not self._closed:
-            self._window.fill(place, future)
-            self._wake()
-            self._tell(future)
-
-    def _tell(self, future: asyncio.Future[Any]) -> None:
-        if self._teller is not None and not future.cancelled():
-            self._teller.one_more()
+            self._failure = failure
+        self._wake()
 
     # The results.
 
@@ -264,82 +228,100 @@ class Mapping:
             raise RuntimeError("a map can be iterated over only on the loop that it was begun on")
         if self._taker is not None:
             raise RuntimeError("another task waits for the next result of this map")
-        while (future := self._take()) is None:
-            if self._is_over():
-                failure, self._failure = self._failure, None
-                await self.close()
-                try:
-                    raise failure or StopAsyncIteration
-                finally:
-                    # The failure's traceback refers to this frame.
-                    del failure
-            if self._deadline is not None and self._loop.time() >= self._deadline:
-                await self.close()
-                raise TimeoutError("the results of a map did not come within its timeout")
-            self._taker = self._loop.create_future()
-            try:
-                await self._taker
-            finally:
-                self._taker = None
+        taken = await self._take()
+        # Not after whoever gets the result has seen it.
+        self._tell()
         self._fill()
         if self._room is not None and not self._room.done():
             self._room.set_result(None)
+        fine, result = taken
         try:
-            return await self._result(future)
-        finally:
-            # An exception's traceback refers to this frame, and the future to the exception.
-            del future
-
-    def _take(self) -> asyncio.Future[Any] | None:
-        """Take the next future that is done, if it is."""
-        if self._head is None:
-            taken = self._window.take()
-            if taken is None:
-                return None
-            self._head = taken[0]
-            if not self._head.done():
-                self._head.add_done_callback(self._wake)
-        if not self._head.done():
-            return None
-        head, self._head = self._head, None
-        return head
-
-    def _is_over(self) -> bool:
-        return self._closed or (self._exhausted and self._head is None and not len(self._window))
-
-    async def _result(self, future: asyncio.Future[Any]) -> Any:
-        error = cancelled_error(future) if future.cancelled() else future.exception()
-        if error is None:
-            return future.result()
-        try:
-            if self._return_exceptions:
-                return error
+            if fine or self._return_exceptions:
+                return result
             await self.close()
-            raise error
+            raise result
         finally:
-            del error, future
+            # The exception's traceback refers to this frame.
+            del taken, result
 
-    def _wake(self, _: object = None) -> None:
+    async def _take(self) -> tuple[bool, Any]:
+        """Take the next result, when it is there: whether it is one, and it, or an exception."""
+        while (taken := self._jobs.take()) is None:
+            if self._closed or (self._exhausted and not len(self._jobs)):
+                await self._raise_end()
+            if self._deadline is not None and self._loop.time() >= self._deadline:
+                await self.close()
+                raise TimeoutError("the results of a map did not come within its timeout")
+            waiter = self._taker = self._loop.create_future()
+            self._jobs.wait(waiter)
+            try:
+                # One that came before the jobs knew who waits would not wake anybody.
+                if (taken := self._jobs.take()) is not None:
+                    break
+                await waiter
+            finally:
+                self._taker = None
+        return taken
+
+    async def _raise_end(self) -> NoReturn:
+        failure, self._failure = self._failure, None
+        await self.close()
+        try:
+            raise failure or StopAsyncIteration
+        finally:
+            # The failure's traceback refers to this frame.
+            del failure
+
+    def _wake(self) -> None:
         if self._taker is not None and not self._taker.done():
             self._taker.set_result(None)
+
+    def _tell(self) -> None:
+        """Tell how many results there are, one by one."""
+        if self._teller is not None:
+            self._teller.tell(self._jobs.completed)
 
     # The end.
 
     async def close(self) -> None:
         """Cancel what is under way, and wait until it has ended."""
+        self._end()
         cancellation: asyncio.CancelledError | None = None
-        left = self._end()
         try:
-            while left := [future for future in left if not future.done()]:
+            while not self._patience.over:
                 try:
-                    await asyncio.wait(left)
+                    if self._feeder is not None and not self._feeder.done():
+                        await asyncio.wait([self._feeder])
+                    elif self._jobs.under_way:
+                        await self._all_ended()
+                    else:
+                        break
                 except asyncio.CancelledError as exc:
                     # They were asked to end: whoever asked for that waits until they have.
                     cancellation = cancellation or exc
+                    self._patience.cancelled(self._loop, self, self._give_up)
+            self._patience.done()
             if cancellation is not None:
                 raise cancellation
         finally:
             del cancellation
+
+    async def _all_ended(self) -> None:
+        ender: asyncio.Future[None] = self._loop.create_future()
+        self._enders.append(ender)
+        if len(self._enders) == 1:
+            self._jobs.wait_ended(ender)
+        try:
+            await ender
+        finally:
+            self._enders.remove(ender)
+            # Whoever waits, too.
+            self._give_up()
+
+    def _give_up(self) -> None:
+        for ender in self._enders:
+            if not ender.done():
+                ender.set_result(None)
 
     def abandon(self) -> None:
         """Nobody wants more results: cancel what is under way. On any thread."""
@@ -352,46 +334,38 @@ class Mapping:
                 # A loop that is closed runs nothing.
                 self._loop.call_soon_threadsafe(self._end)
 
-    def _end(self) -> list[asyncio.Future[Any]]:
-        """Cancel what is under way. Return it."""
+    def _end(self) -> None:
+        """Cancel what is under way."""
         if self._closed:
-            return []
+            return
         self._closed = self._exhausted = True
-        self._inputs = self._function = self._failure = None
-        left: list[asyncio.Future[Any]] = [] if self._head is None else [self._head]
-        left += self._window.close()
-        left += self._under_way
-        self._head = None
-        for future in reversed(left):
-            if not future.cancel():
-                _retrieve(future)
-            else:
-                future.add_done_callback(_retrieve)
-        if self._feeder is not None and not self._feeder.done():
+        self._inputs = self._failure = None
+        if self._teller is not None:
+            self._tell()
+            self._teller.close()
+        self._jobs.cancel()
+        if self._feeder is not None:
             self._feeder.cancel()
-            left.append(self._feeder)
         if self._timer is not None:
             self._timer.cancel()
-        if self._teller is not None:
-            # When those that have ended are told.
-            self._loop.call_soon(self._teller.close)
         runner, self._runner = self._runner, None
-        if self._owns_runner and runner is not None:
+        if runner is not None:
             runner.close()
         self._wake()
-        return left
 
-    def describe(self) -> str:
-        """What it is at, for a repr."""
+    def __repr__(self) -> str:
         if self._closed:
-            return "closed"
-        return f"{len(self._window) + (self._head is not None)} under way or to be taken"
+            return "<a map, closed>"
+        return f"<a map, {len(self._jobs)} under way or to be taken>"
 
 
-def _retrieve(future: asyncio.Future[Any]) -> None:
-    """Have a future not complain that nobody took its exception."""
-    if not future.cancelled():
-        future.exception()
+def _teller_of(reference: weakref.ref[Mapping]) -> Callable[[], None]:
+    def tell() -> None:
+        mapping = reference()
+        if mapping is not None:
+            mapping._tell()
+
+    return tell
 
 
 def _wake_taker(reference: weakref.ref[Mapping]) -> None:

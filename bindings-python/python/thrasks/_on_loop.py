@@ -16,7 +16,7 @@ from ._runners import Runner
 from ._thrasks import _LocalJobs
 
 if TYPE_CHECKING:
-    from ._thrasks import _LocalJob
+    from ._thrasks import _LocalJob, _MapJobs
 
 T = TypeVar("T")
 
@@ -42,7 +42,7 @@ class PooledTask(asyncio.Future[T]):
         """
         if self.done():
             return False
-        asked = self._job.cancel(self, msg)
+        asked = self._job.cancel(msg)
         return super().cancel(msg) if asked is None else asked
 
 
@@ -88,13 +88,24 @@ class OnLoop(Runner):
             return self.call(wait_for_awaitable, (awaitable,), {})
         return self._jobs.run(self, awaitable)
 
+    def map(
+        self,
+        function: Callable[..., Awaitable[Any]],
+        bound: int | None,
+        tell: Callable[[], object] | None,
+        *,
+        ordered: bool,
+    ) -> _MapJobs:
+        return self._jobs.map(self, function, bound, ordered, tell)
+
     def close(self) -> None:
         self._jobs.close(cancel_queued=False)
 
     def cancel_queued(self) -> None:
         self._jobs.close(cancel_queued=True)
 
-    def cancel_running(self) -> None:
+    def cancel_all(self) -> None:
+        self._jobs.close(cancel_queued=True)
         self._jobs.cancel_running()
 
     def is_job(self, task: asyncio.Task[Any] | None) -> bool:

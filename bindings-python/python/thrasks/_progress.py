@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__: list[str] = []
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -14,24 +15,38 @@ Progress: TypeAlias = "bool | Callable[[int, int | None], object] | None"
 class Teller:
     """Tells how many results there are, of how many."""
 
-    def __init__(self, tell: Callable[[int, int | None], object], total: int | None) -> None:
+    def __init__(
+        self,
+        tell: Callable[[int, int | None], object],
+        total: int | None,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
         self._tell = tell
         self._total = total
+        self._loop = loop
         self._done = 0
+        self._closed = False
 
-    def one_more(self) -> None:
-        """Tell that there is another result."""
-        self._done += 1
-        self._tell(self._done, self._total)
+    def tell(self, done: int) -> None:
+        """Tell that there are so many results, one by one. On the loop."""
+        while self._done < done and not self._closed:
+            self._done += 1
+            try:
+                self._tell(self._done, self._total)
+            except Exception as exc:
+                # As any callback of asyncio that raises.
+                message = f"the progress of a map could not be told to {self._tell!r}"
+                self._loop.call_exception_handler({"message": message, "exception": exc})
 
     def close(self) -> None:
         """There will be no more."""
+        self._closed = True
 
 
 class Bar(Teller):
     """Draws a progress bar."""
 
-    def __init__(self, total: int | None) -> None:
+    def __init__(self, total: int | None, loop: asyncio.AbstractEventLoop) -> None:
         try:
             from tqdm.auto import tqdm
         except ImportError:
@@ -41,10 +56,11 @@ class Bar(Teller):
             ) from None
         bar: Any = tqdm(total=total)
         self._bar = bar
-        super().__init__(lambda _done, _total: bar.update(), total)
+        super().__init__(lambda _done, _total: bar.update(), total, loop)
 
     def close(self) -> None:
         """Draw it for the last time."""
+        super().close()
         self._bar.close()
 
 
@@ -54,12 +70,14 @@ def check_progress(progress: object) -> None:
         raise TypeError(f"progress must be a function of (done, total) or a bool, got {progress!r}")
 
 
-def make_teller(progress: Progress, iterables: tuple[Any, ...]) -> Teller | None:
+def make_teller(
+    progress: Progress, iterables: tuple[Any, ...], loop: asyncio.AbstractEventLoop
+) -> Teller | None:
     """Return what tells the progress of a map over these iterables."""
     if progress is None or progress is False:
         return None
     total = _total(iterables)
-    return Bar(total) if progress is True else Teller(progress, total)
+    return Bar(total, loop) if progress is True else Teller(progress, total, loop)
 
 
 def _total(iterables: tuple[Any, ...]) -> int | None:

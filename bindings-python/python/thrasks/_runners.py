@@ -8,9 +8,12 @@ import asyncio
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ._awaitables import step
+
+if TYPE_CHECKING:
+    from ._thrasks import _MapJobs
 
 T = TypeVar("T")
 
@@ -43,6 +46,17 @@ class Runner(ABC):
         """Await something."""
 
     @abstractmethod
+    def map(
+        self,
+        function: Callable[..., Awaitable[Any]],
+        bound: int | None,
+        tell: Callable[[], object] | None,
+        *,
+        ordered: bool,
+    ) -> _MapJobs:
+        """Call a function for each of what the map is given. `tell` is called for each result."""
+
+    @abstractmethod
     def close(self) -> None:
         """Take no more jobs. Those there are go on. From any thread."""
 
@@ -51,8 +65,8 @@ class Runner(ABC):
         """Cancel the jobs that have not started. Only of a runner that is closed."""
 
     @abstractmethod
-    def cancel_running(self) -> None:
-        """Ask the jobs that run to end, the newest first."""
+    def cancel_all(self) -> None:
+        """Cancel those, and ask the jobs that run to end. Likewise."""
 
     @abstractmethod
     def is_job(self, task: asyncio.Task[Any] | None) -> bool:
@@ -68,8 +82,8 @@ class Runner(ABC):
 
     async def _end(self) -> None:
         """The loop ends."""
-        await self.wait()
         self.close()
+        await self.wait()
 
     def __del__(self) -> None:
         keeper = getattr(self, "_keeper", None)

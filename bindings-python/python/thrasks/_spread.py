@@ -283,7 +283,7 @@ def as_completed(
             futures.add(awaitable if asyncio.isfuture(awaitable) else runner.run(awaitable))
     except BaseException:
         # Those that came before are on their way.
-        runner.cancel_running()
+        runner.cancel_all()
         close_coroutines(distinct)
         raise
     finally:

@@ -304,9 +304,26 @@ impl<M, E> GroupState<M, E> {
         if std::mem::replace(&mut inner.aborting, true) {
             return None;
         }
-        let mut members: Vec<_> = inner.members.iter().map(|(_, member)| member).collect();
-        members.sort_unstable_by_key(|member| member.order);
-        Some(members.into_iter().map(|member| clone(&member.member)).collect())
+        Some(inner.in_order(clone))
+    }
+
+    /// What `read` says of each member, in the order in which they were admitted. With the lock held,
+    /// as [`abort_with`](Self::abort_with).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_group::GroupState;
+    ///
+    /// let group = GroupState::<&str, String>::new();
+    /// group.enter().unwrap();
+    /// let (_a, b) = (group.admit("a").unwrap(), group.admit("bc").unwrap());
+    /// assert_eq!(group.members_with(|member| member.len()), [1, 2]);
+    /// let _left = group.leave(b, None);
+    /// assert_eq!(group.members_with(|member| member.len()), [1]);
+    /// ```
+    pub fn members_with<R>(&self, read: impl Fn(&M) -> R) -> Vec<R> {
+        lock(&self.inner).in_order(read)
     }
 
     /// The body has ended: from now on the group is finished whenever it has no member. Returns
@@ -464,6 +481,12 @@ impl<M, E> GroupState<M, E> {
 }
 
 impl<M, E> Inner<M, E> {
+    fn in_order<R>(&self, read: impl Fn(&M) -> R) -> Vec<R> {
+        let mut members: Vec<_> = self.members.iter().map(|(_, member)| member).collect();
+        members.sort_unstable_by_key(|member| member.order);
+        members.into_iter().map(|member| read(&member.member)).collect()
+    }
+
     fn refusal(&self) -> Option<Refusal> {
         if !self.entered {
             Some(Refusal::NotEntered)

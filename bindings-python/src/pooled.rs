@@ -1,0 +1,245 @@
+//! Jobs of one executor on the loops of other threads: its native half.
+
+use std::sync::{Arc, Mutex};
+
+use pyo3::{
+    exceptions::PyRuntimeError,
+    intern,
+    prelude::*,
+    types::{PyDict, PyTuple},
+};
+use thrasks_group::{GroupState, Ticket};
+
+use crate::{
+    handle::{HandlePlace, JobRef},
+    home::{Delivery, Home},
+    job::{self, Job, Place, Source, Spec},
+    mapping::{Map, MapJobs, MapPlace, Via},
+    pool::Workers,
+    submission::Submission,
+    sync::lock,
+};
+
+/// Runs jobs on leased loops, at most so many at once, and knows which have not ended.
+///
+/// The jobs hold their owner, the Python object whose native half this is, as long as any of them has
+/// not ended: `owner` does it for them.
+pub(crate) struct Pooled {
+    submission: Submission,
+    home: Arc<Home>,
+    /// The loops are the executor's own, to be given back when it is closed and nothing is left.
+    private: bool,
+    members: GroupState<Arc<Job>, ()>,
+    /// Taken and set on the caller's loop only.
+    owner: Mutex<Option<Py<PyAny>>>,
+    /// Futures of the caller's loop, to be resolved when nothing is left.
+    waiters: Mutex<Vec<Py<PyAny>>>,
+}
+
+impl Pooled {
+    /// Makes a job, which is one of these from now on, and is to be sent.
+    ///
+    /// # Errors
+    ///
+    /// The executor is closed. So is a coroutine then.
+    fn admit(
+        self: &Arc<Self>,
+        owner: &Bound<'_, PyAny>,
+        source: Source,
+        place: Place,
+    ) -> PyResult<Arc<Job>> {
+        let py = owner.py();
+        let spec = Spec::new(py, source, None, None)?;
+        let gate = self.submission.gate().cloned();
+        let job = Job::new(spec, self.home.clone(), place, gate, None);
+        let Ok(ticket) = self.members.admit(job.clone()) else {
+            job.withdraw(py);
+            let text = "cannot schedule new futures after shutdown";
+            return Err(PyRuntimeError::new_err(text));
+        };
+        job.belongs_to(self.clone(), ticket);
+        let mut known = lock(&self.owner);
+        if known.is_none() {
+            *known = Some(owner.clone().unbind());
+        }
+        Ok(job)
+    }
+
+    /// Runs something, for the caller's loop. Returns its handle.
+    fn run<'py>(
+        self: &Arc<Self>,
+        owner: &Bound<'py, PyAny>,
+        source: Source,
+        name: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = owner.py();
+        let job = self.admit(owner, source, Place::Handle(HandlePlace::default()))?;
+        self.submission.send_off(py, &job, name, self.home.event_loop(py))
+    }
+
+    /// Runs something, the outcome of which goes to its place in a map.
+    pub(crate) fn run_for(
+        self: &Arc<Self>,
+        owner: &Bound<'_, PyAny>,
+        source: Source,
+        place: MapPlace,
+    ) -> PyResult<Arc<Job>> {
+        let py = owner.py();
+        let job = self.admit(owner, source, Place::Map(place))?;
+        self.submission.submit(py, &job).inspect_err(|_| job.withdraw(py))?;
+        Ok(job)
+    }
+
+    /// A job has ended, and its outcome is delivered.
+    pub(crate) fn left(self: &Arc<Self>, py: Python<'_>, ticket: Ticket) {
+        if self.members.leave(ticket, None).drained {
+            if self.home.is_here(py) {
+                self.clone().deliver(py);
+            } else {
+                self.home.send(py, self.clone());
+            }
+        }
+    }
+
+    /// Gives the loops back, if they are the executor's own and no job comes any more.
+    fn release(&self) {
+        if self.private && self.members.is_finished() {
+            self.submission.team().release(None);
+        }
+    }
+}
+
+/// Nothing is left.
+impl Delivery for Pooled {
+    fn deliver(self: Arc<Self>, py: Python<'_>) {
+        self.release();
+        if !self.members.is_empty() {
+            // There is, by now: whoever waits goes on waiting.
+            return;
+        }
+        let waiters = std::mem::take(&mut *lock(&self.waiters));
+        let owner = lock(&self.owner).take();
+        for waiter in waiters {
+            if let Err(error) = resolve(waiter.bind(py)) {
+                error.write_unraisable(py, None);
+            }
+        }
+        drop(owner);
+    }
+
+    fn discard(self: Arc<Self>, _py: Python<'_>) {
+        self.release();
+        let owner = lock(&self.owner).take();
+        let waiters = std::mem::take(&mut *lock(&self.waiters));
+        drop((owner, waiters));
+    }
+}
+
+/// Resolves a future of the loop that runs here, unless it is done.
+pub(crate) fn resolve(future: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = future.py();
+    if !future.call_method0(intern!(py, "done"))?.is_truthy()? {
+        future.call_method1(intern!(py, "set_result"), (py.None(),))?;
+    }
+    Ok(())
+}
+
+/// The jobs of an executor. All methods but `close` are called on the caller's loop.
+#[pyclass(frozen, module = "thrasks._thrasks", name = "_PooledJobs")]
+pub(crate) struct PooledJobs(Arc<Pooled>);
+
+#[pymethods]
+impl PooledJobs {
+    /// For these loops, of which the executor is the only user if they are its own; for at most so
+    /// many jobs at once; for the loop that runs here.
+    #[new]
+    fn new(
+        workers: &Bound<'_, Workers>,
+        max_workers: usize,
+        private: bool,
+        event_loop: &Bound<'_, PyAny>,
+    ) -> PyResult<Self> {
+        let members = GroupState::new();
+        let _ = members.enter();
+        Ok(Self(Arc::new(Pooled {
+            submission: Submission::new(workers.get().team().clone(), Some(max_workers)),
+            home: Home::of(event_loop)?,
+            private,
+            members,
+            owner: Mutex::new(None),
+            waiters: Mutex::default(),
+        })))
+    }
+
+    /// Calls a function on a worker, and runs the coroutine that it returns. Returns its handle.
+    fn call<'py>(
+        &self,
+        owner: &Bound<'py, PyAny>,
+        function: &Bound<'py, PyAny>,
+        args: &Bound<'py, PyTuple>,
+        kwargs: Option<&Bound<'py, PyDict>>,
+        name: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.0.run(owner, Source::call(function, args, kwargs), name)
+    }
+
+    /// Runs a coroutine. Returns its handle.
+    fn run<'py>(
+        &self,
+        owner: &Bound<'py, PyAny>,
+        coroutine: &Bound<'py, PyAny>,
+        name: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        job::check_coroutine(coroutine)?;
+        self.0.run(owner, Source::Coroutine(coroutine.clone().unbind()), name)
+    }
+
+    /// Maps a function. See `_MapJobs`.
+    fn map(
+        &self,
+        owner: Py<PyAny>,
+        function: Py<PyAny>,
+        bound: Option<usize>,
+        ordered: bool,
+        tell: Option<Py<PyAny>>,
+    ) -> MapJobs {
+        let map = Map::new(self.0.home.clone(), bound, ordered, tell);
+        MapJobs::new(map, Via::Workers(self.0.clone()), owner, function)
+    }
+
+    /// Takes no more jobs. Those there are go on, and the last of them gives the loops back. From any
+    /// thread.
+    fn close(&self) {
+        if self.0.members.begin_exit() {
+            self.0.release();
+        }
+    }
+
+    /// Cancels the jobs that have not started, the newest first.
+    fn cancel_queued(&self, py: Python<'_>) {
+        for job in self.0.members.members_with(Arc::clone).into_iter().rev() {
+            if job.cancel_unstarted(py, None) {
+                JobRef::deliver_here(py, job);
+            }
+        }
+    }
+
+    /// Asks all jobs to end, the newest first.
+    fn cancel_all(&self, py: Python<'_>) {
+        for job in self.0.members.members_with(Arc::clone).into_iter().rev() {
+            job.cancel(py, None);
+        }
+    }
+
+    /// How many jobs have not ended.
+    fn __len__(&self) -> usize {
+        self.0.members.len()
+    }
+
+    /// Resolves a future when no job is left.
+    fn wait(&self, future: &Bound<'_, PyAny>) -> PyResult<()> {
+        lock(&self.0.waiters).push(future.clone().unbind());
+        // The last one may have left just before.
+        if self.0.members.is_empty() { resolve(future) } else { Ok(()) }
+    }
+}
