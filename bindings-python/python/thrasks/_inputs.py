@@ -16,8 +16,13 @@ AnyIterable: TypeAlias = "Iterable[T] | AsyncIterable[T]"
 def check_iterables(iterables: tuple[Any, ...]) -> None:
     """Refuse what cannot be iterated over, in either way."""
     for iterable in iterables:
-        if not is_async(iterable):
-            iter(iterable)
+        # There are iterables that can be iterated over once: this does not.
+        if not (
+            is_async(iterable)
+            or isinstance(iterable, Iterable)
+            or hasattr(type(iterable), "__getitem__")
+        ):
+            raise TypeError(f"{type(iterable).__name__!r} object is not iterable")
 
 
 def is_async(iterable: object) -> bool:
@@ -27,14 +32,16 @@ def is_async(iterable: object) -> bool:
 
 async def zip_any(iterables: tuple[Any, ...]) -> AsyncGenerator[tuple[Any, ...], None]:
     """Yield the next of each, as `zip`, of iterables of both kinds."""
-    iterators = [
-        aiter(iterable) if is_async(iterable) else iter(iterable) for iterable in iterables
+    # An asynchronous iterator need not be an iterable, too.
+    iterators: list[tuple[bool, Any]] = [
+        (True, aiter(iterable)) if is_async(iterable) else (False, iter(iterable))
+        for iterable in iterables
     ]
     while True:
         values = []
-        for iterator in iterators:
+        for asynchronous, iterator in iterators:
             try:
-                values.append(await anext(iterator) if is_async(iterator) else next(iterator))
+                values.append(await anext(iterator) if asynchronous else next(iterator))
             except (StopIteration, StopAsyncIteration):
                 return
         yield tuple(values)
