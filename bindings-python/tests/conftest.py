@@ -87,7 +87,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     if not inspect.iscoroutinefunction(test):
         return None
     names = inspect.signature(test).parameters
-    factory = flavours.loop_factory() if "bridge" in pyfuncitem.path.parts else None
+    on_any = not {"bridge", "executor"}.isdisjoint(pyfuncitem.path.parts)
+    factory = flavours.loop_factory() if on_any else None
     with asyncio.Runner(loop_factory=factory) as runner:
         runner.run(test(**{name: pyfuncitem.funcargs[name] for name in names}))
     return True
