@@ -428,7 +428,7 @@ impl Job {
     fn leave_executor(&self, py: Python<'_>) {
         let executor = lock(&self.executor).take();
         if let Some((executor, ticket)) = executor {
-            executor.left(py, ticket);
+            executor.left(py, &self.home, ticket);
         }
     }
 

@@ -18,10 +18,9 @@ use pyo3::{
 use thrasks_pool::{Act, Roster, Ticket, WorkerId};
 
 use crate::{
-    home::Home,
     imports,
     job::{Source, close},
-    mapping::{Map, MapJobs, MapPlace, Via},
+    mapping::{MapJobs, MapPlace, Via},
     outcome::Outcome,
     pooled::resolve,
     sync::{in_drop, lock},
@@ -36,18 +35,14 @@ const LOOK: u32 = 16;
 /// Runs jobs as tasks of one loop, at most so many at once.
 ///
 /// All its methods but `close` are called on the thread of the loop. The jobs hold their owner, the
-/// Python object whose native half this is, as long as any of them has not ended. Nothing here
-/// holds a task or a job's future but who is to settle it: the collector does not look in here, and
-/// a loop may be closed with tasks left on it.
+/// Python object whose native half this is, as long as any of them has not ended. Otherwise nothing
+/// here holds anything of Python's, the loop included, nor does a task that is left on a loop that is
+/// closed: the collector does not look in here.
 #[pyclass(frozen, module = "thrasks._thrasks", name = "_LocalJobs")]
 pub(crate) struct LocalJobs(Arc<Shared>);
 
 /// What the jobs of one executor on one loop share.
 pub(crate) struct Shared {
-    home: Arc<Home>,
-    event_loop: Py<PyAny>,
-    /// What futures are made with.
-    keywords: Py<PyDict>,
     prefix: String,
     roster: Roster<Job>,
     /// The tasks that have suspended, by the numbers of their jobs.
@@ -100,17 +95,11 @@ impl Drop for Job {
 #[pymethods]
 impl LocalJobs {
     #[new]
-    fn new(event_loop: &Bound<'_, PyAny>, max_workers: usize, prefix: String) -> PyResult<Self> {
+    fn new(max_workers: usize, prefix: String) -> PyResult<Self> {
         if max_workers == 0 {
             return Err(PyValueError::new_err("max_workers must be greater than 0"));
         }
-        let home = Home::of(event_loop)?;
-        let keywords = PyDict::new(event_loop.py());
-        keywords.set_item(intern!(event_loop.py(), "loop"), event_loop)?;
         Ok(Self(Arc::new(Shared {
-            home,
-            event_loop: event_loop.clone().unbind(),
-            keywords: keywords.unbind(),
             prefix,
             roster: Roster::new(max_workers),
             running: Mutex::default(),
@@ -120,44 +109,32 @@ impl LocalJobs {
         })))
     }
 
-    /// Has a function called and the coroutine that it returns run. Returns the job's future.
+    /// Has a function called and the coroutine that it returns run. Returns the job's future, which
+    /// is made with these keywords: `loop=` and the loop.
     fn call<'py>(
         &self,
         owner: &Bound<'py, PyAny>,
+        keywords: &Bound<'py, PyDict>,
         function: &Bound<'py, PyAny>,
         args: &Bound<'py, PyTuple>,
         kwargs: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.submit(
-            owner,
-            Source::Call {
-                function: function.clone().unbind(),
-                args: args.clone().unbind(),
-                kwargs: kwargs.map(|kwargs| kwargs.clone().unbind()),
-            },
-        )
+        self.submit(owner, keywords, Source::call(function, args, kwargs))
     }
 
-    /// Has a coroutine run. Returns the job's future.
+    /// Has a coroutine run. Likewise.
     fn run<'py>(
         &self,
         owner: &Bound<'py, PyAny>,
+        keywords: &Bound<'py, PyDict>,
         coroutine: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.submit(owner, Source::Coroutine(coroutine.clone().unbind()))
+        self.submit(owner, keywords, Source::Coroutine(coroutine.clone().unbind()))
     }
 
-    /// Maps a function. See `_MapJobs`.
-    fn map(
-        &self,
-        owner: Py<PyAny>,
-        function: Py<PyAny>,
-        bound: Option<usize>,
-        ordered: bool,
-        tell: Option<Py<PyAny>>,
-    ) -> MapJobs {
-        let map = Map::new(self.0.home.clone(), bound, ordered, tell);
-        MapJobs::new(map, Via::Loop(self.0.clone()), owner, function)
+    /// A map. `tell` is called when there are more results.
+    fn map(&self, bound: Option<usize>, ordered: bool, tell: Option<Py<PyAny>>) -> MapJobs {
+        MapJobs::new(Via::Loop(self.0.clone()), bound, ordered, tell)
     }
 
     /// Takes no more jobs. Those that are queued are cancelled, the newest first, or go on.
@@ -217,12 +194,14 @@ impl LocalJobs {
     fn submit<'py>(
         &self,
         owner: &Bound<'py, PyAny>,
+        keywords: &Bound<'py, PyDict>,
         source: Source,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = owner.py();
         let shared = &self.0;
-        let future = imports::pooled_task(py)?.call((), Some(shared.keywords.bind(py)))?;
-        let key = shared.push(owner, source, Target::Future(future.clone().unbind()))?;
+        let future = imports::pooled_task(py)?.call((), Some(keywords))?;
+        let target = Target::Future(future.clone().unbind());
+        let key = shared.push(owner, || keywords.as_any().get_item("loop"), source, target)?;
         let reference = LocalRef { shared: Arc::downgrade(shared), key };
         future.setattr(intern!(py, "_job"), Bound::new(py, reference)?)?;
         Ok(future)
@@ -231,9 +210,10 @@ impl LocalJobs {
 
 impl Shared {
     /// Queues a job, and has a worker come for it.
-    fn push(
+    fn push<'py>(
         self: &Arc<Self>,
-        owner: &Bound<'_, PyAny>,
+        owner: &Bound<'py, PyAny>,
+        event_loop: impl FnOnce() -> PyResult<Bound<'py, PyAny>>,
         source: Source,
         target: Target,
     ) -> PyResult<LocalKey> {
@@ -255,9 +235,10 @@ impl Shared {
                 id,
                 name: PyString::new(py, &name).unbind(),
                 current: Mutex::default(),
+                event_loop: event_loop()?.unbind(),
                 _owner: owner.clone().unbind(),
             };
-            self.call_soon(&Bound::new(py, worker)?)?;
+            Worker::call_soon(&Bound::new(py, worker)?)?;
         }
         Ok(LocalKey { ticket: submitted.ticket, number })
     }
@@ -266,10 +247,11 @@ impl Shared {
     pub(crate) fn run_for(
         self: &Arc<Self>,
         owner: &Bound<'_, PyAny>,
+        event_loop: &Bound<'_, PyAny>,
         source: Source,
         place: MapPlace,
     ) -> PyResult<LocalKey> {
-        self.push(owner, source, Target::Map(place))
+        self.push(owner, || Ok(event_loop.clone()), source, Target::Map(place))
     }
 
     /// Asks a job to end. Returns whether it could be asked; `None` if it will not run, or is not
@@ -299,12 +281,6 @@ impl Shared {
         Ok(Some(true))
     }
 
-    fn call_soon(&self, worker: &Bound<'_, Worker>) -> PyResult<()> {
-        let py = worker.py();
-        self.event_loop.call_method1(py, intern!(py, "call_soon"), (worker,))?;
-        Ok(())
-    }
-
     fn tell_if_idle(&self, py: Python<'_>) -> PyResult<()> {
         let stats = self.roster.stats();
         if stats.running + stats.queued > 0 {
@@ -325,6 +301,7 @@ struct Worker {
     name: Py<PyString>,
     /// The number of the job whose task has suspended, and where its outcome goes.
     current: Mutex<Option<(u64, Target)>>,
+    event_loop: Py<PyAny>,
     _owner: Py<PyAny>,
 }
 
@@ -344,6 +321,13 @@ impl Worker {
 }
 
 impl Worker {
+    /// Has the worker take up work in the next turn of the loop.
+    fn call_soon(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        slf.get().event_loop.call_method1(py, intern!(py, "call_soon"), (slf,))?;
+        Ok(())
+    }
+
     fn work(&self, slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
         let start = Instant::now();
@@ -354,13 +338,13 @@ impl Worker {
                 Ok(false) => return Ok(()),
                 Err(error) => {
                     // As of any task of asyncio, it stops the loop; which may go on.
-                    self.shared.call_soon(slf)?;
+                    Self::call_soon(slf)?;
                     return Err(error);
                 }
             }
             jobs += 1;
             if jobs % LOOK == 0 && start.elapsed() >= SLICE {
-                return self.shared.call_soon(slf);
+                return Self::call_soon(slf);
             }
         }
         self.shared.tell_if_idle(py)
@@ -380,8 +364,8 @@ impl Worker {
         lock(&self.shared.starting).push(Starting { number, cancelled_with: None });
         let made = source.coroutine(py).and_then(|coroutine| {
             drop(source);
-            let event_loop = self.shared.event_loop.bind(py);
-            imports::make_local_task(py)?.call1((event_loop, coroutine, &self.name, &job.context))
+            let args = (&self.event_loop, coroutine, &self.name, &job.context);
+            imports::make_local_task(py)?.call1(args)
         });
         let starting = lock(&self.shared.starting).pop();
         let cancelled_with = starting.and_then(|starting| starting.cancelled_with);

@@ -19,9 +19,10 @@ use crate::{
 };
 
 /// The results of a map, as the workers see it.
+///
+/// What is not under way holds nothing of Python's here but results: the collector does not look in.
 pub(crate) struct Map {
     window: Window<Outcome>,
-    home: Arc<Home>,
     /// A future of the caller's loop, to be resolved when there is something to take.
     taker: Mutex<Option<Py<PyAny>>>,
     /// The same, when nothing is under way.
@@ -42,34 +43,11 @@ enum Cancel {
 }
 
 impl Map {
-    /// A map for this loop, of which at most so many inputs are under way or have results that wait
-    /// to be taken; `None` is any number.
-    pub(crate) fn new(
-        home: Arc<Home>,
-        bound: Option<usize>,
-        ordered: bool,
-        tell: Option<Py<PyAny>>,
-    ) -> Arc<Self> {
-        let bound = bound.unwrap_or(usize::MAX).max(1);
-        let window = if ordered { Window::ordered(bound) } else { Window::unordered(bound) };
-        Arc::new(Self {
-            window,
-            home,
-            taker: Mutex::new(None),
-            ender: Mutex::new(None),
-            under_way: AtomicUsize::new(0),
-            jobs: Mutex::default(),
-            completed: AtomicUsize::new(0),
-            tell,
-        })
-    }
-
-    fn wake(&self, py: Python<'_>, who: &Mutex<Option<Py<PyAny>>>) {
-        let Some(future) = lock(who).take() else { return };
-        if !self.home.is_here(py) {
-            Waiter::new(self.home.clone(), future).tell(py);
-        } else if let Err(error) = resolve(future.bind(py)) {
-            error.write_unraisable(py, None);
+    fn tell(&self, py: Python<'_>) {
+        if let Some(tell) = &self.tell
+            && let Err(error) = tell.call0(py)
+        {
+            error.write_unraisable(py, Some(tell.bind(py)));
         }
     }
 
@@ -87,13 +65,27 @@ impl Map {
 /// Where the outcome of one job of a map goes. Dropped without one, the job was cancelled.
 pub(crate) struct MapPlace {
     map: Arc<Map>,
+    /// The way to the caller's loop, for a job that runs elsewhere.
+    home: Option<Arc<Home>>,
     place: Mutex<Option<Place>>,
 }
 
 impl MapPlace {
-    fn new(map: Arc<Map>, place: Place) -> Self {
+    fn new(map: Arc<Map>, home: Option<Arc<Home>>, place: Place) -> Self {
         map.under_way.fetch_add(1, Ordering::Relaxed);
-        Self { map, place: Mutex::new(Some(place)) }
+        Self { map, home, place: Mutex::new(Some(place)) }
+    }
+
+    fn wake(&self, py: Python<'_>, who: &Mutex<Option<Py<PyAny>>>) {
+        let Some(future) = lock(who).take() else { return };
+        match &self.home {
+            Some(home) if !home.is_here(py) => Waiter::new(home.clone(), future).tell(py),
+            _ => {
+                if let Err(error) = resolve(future.bind(py)) {
+                    error.write_unraisable(py, None);
+                }
+            }
+        }
     }
 
     /// Puts it there, from any thread.
@@ -105,12 +97,17 @@ impl MapPlace {
         }
         if !map.window.is_closed() {
             map.completed.fetch_add(1, Ordering::Release);
-            if map.tell.is_some() {
-                map.home.send(py, Arc::new(Told(map.clone())));
+            match (&map.tell, &self.home) {
+                (None, _) => {}
+                (Some(_), None) => map.tell(py),
+                (Some(_), Some(home)) => {
+                    let told = Told { map: map.clone(), _home: home.clone() };
+                    home.send(py, Arc::new(told));
+                }
             }
         }
         match map.window.fill(place, outcome) {
-            Ok(true) => map.wake(py, &map.taker),
+            Ok(true) => self.wake(py, &map.taker),
             Ok(false) => {}
             // Nobody wants it any more.
             Err(outcome) => drop(outcome),
@@ -122,7 +119,7 @@ impl MapPlace {
     pub(crate) fn vacate(&self, py: Python<'_>) {
         let Some(place) = lock(&self.place).take() else { return };
         if self.map.window.vacate(place) {
-            self.map.wake(py, &self.map.taker);
+            self.wake(py, &self.map.taker);
         }
         self.ended(py);
     }
@@ -130,7 +127,7 @@ impl MapPlace {
     fn ended(&self, py: Python<'_>) {
         // Whoever waits for it sees all that the jobs have done.
         if self.map.under_way.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.map.wake(py, &self.map.ender);
+            self.wake(py, &self.map.ender);
         }
     }
 }
@@ -144,15 +141,15 @@ impl Drop for MapPlace {
 }
 
 /// There is another result, at least.
-struct Told(Arc<Map>);
+struct Told {
+    map: Arc<Map>,
+    /// A home lives as long as anything is on its way to it.
+    _home: Arc<Home>,
+}
 
 impl Delivery for Told {
     fn deliver(self: Arc<Self>, py: Python<'_>) {
-        if let Some(tell) = &self.0.tell
-            && let Err(error) = tell.call0(py)
-        {
-            error.write_unraisable(py, Some(tell.bind(py)));
-        }
+        self.map.tell(py);
     }
 
     fn discard(self: Arc<Self>, _py: Python<'_>) {}
@@ -169,15 +166,31 @@ pub(crate) enum Via {
 pub(crate) struct MapJobs {
     map: Arc<Map>,
     via: Via,
-    /// Until there are no more inputs: what runs the jobs, and the function.
-    source: Mutex<Option<(Py<PyAny>, Py<PyAny>)>>,
     /// The place for the next input.
     next: Mutex<Option<Place>>,
 }
 
 impl MapJobs {
-    pub(crate) fn new(map: Arc<Map>, via: Via, owner: Py<PyAny>, function: Py<PyAny>) -> Self {
-        Self { map, via, source: Mutex::new(Some((owner, function))), next: Mutex::new(None) }
+    /// A map of which at most so many inputs are under way or have results that wait to be taken;
+    /// `None` is any number.
+    pub(crate) fn new(
+        via: Via,
+        bound: Option<usize>,
+        ordered: bool,
+        tell: Option<Py<PyAny>>,
+    ) -> Self {
+        let bound = bound.unwrap_or(usize::MAX).max(1);
+        let window = if ordered { Window::ordered(bound) } else { Window::unordered(bound) };
+        let map = Arc::new(Map {
+            window,
+            taker: Mutex::new(None),
+            ender: Mutex::new(None),
+            under_way: AtomicUsize::new(0),
+            jobs: Mutex::default(),
+            completed: AtomicUsize::new(0),
+            tell,
+        });
+        Self { map, via, next: Mutex::new(None) }
     }
 }
 
@@ -192,25 +205,32 @@ impl MapJobs {
         next.is_some()
     }
 
-    /// Begins with an input, for which a place is reserved.
-    fn begin(&self, py: Python<'_>, args: &Bound<'_, PyTuple>) -> PyResult<()> {
-        let source = lock(&self.source)
-            .as_ref()
-            .map(|(owner, function)| (owner.clone_ref(py), function.clone_ref(py)));
-        let place = lock(&self.next).take();
-        let (Some((owner, function)), Some(place)) = (source, place) else {
+    /// Begins with an input, for which a place is reserved: has the function called with it.
+    fn begin(
+        &self,
+        owner: &Bound<'_, PyAny>,
+        event_loop: &Bound<'_, PyAny>,
+        function: &Bound<'_, PyAny>,
+        args: &Bound<'_, PyTuple>,
+    ) -> PyResult<()> {
+        let Some(place) = lock(&self.next).take() else {
             return Err(PyValueError::new_err("no place is reserved"));
         };
         let index = place.index();
-        let place = MapPlace::new(self.map.clone(), place);
-        let source = Source::call(function.bind(py), args, None);
-        let owner = owner.bind(py);
+        let home = match &self.via {
+            Via::Workers(_) => Some(Home::of(event_loop)?),
+            Via::Loop(_) => None,
+        };
+        let place = MapPlace::new(self.map.clone(), home, place);
+        let source = Source::call(function, args, None);
         let cancel = match &self.via {
             Via::Workers(pooled) => {
-                Cancel::Job(Arc::downgrade(&pooled.run_for(owner, source, place)?))
+                let job = pooled.run_for(owner, event_loop, source, place)?;
+                Cancel::Job(Arc::downgrade(&job))
             }
             Via::Loop(local) => {
-                Cancel::Local(Arc::downgrade(local), local.run_for(owner, source, place)?)
+                let key = local.run_for(owner, event_loop, source, place)?;
+                Cancel::Local(Arc::downgrade(local), key)
             }
         };
         // It may have ended by now, and is then asked in vain.
@@ -218,16 +238,13 @@ impl MapJobs {
         Ok(())
     }
 
-    /// There are no more inputs.
-    fn exhaust(&self, py: Python<'_>) {
-        let source = lock(&self.source).take();
+    /// There are no more inputs: the place for the next one is given back.
+    fn exhaust(&self) {
         let place = lock(&self.next).take();
-        if let Some(place) = place
-            && self.map.window.vacate(place)
-        {
-            self.map.wake(py, &self.map.taker);
+        if let Some(place) = place {
+            // Whoever takes is told of the end otherwise.
+            self.map.window.vacate(place);
         }
-        drop(source);
     }
 
     /// Takes the next result, if it is there: whether it is one, and it, or else the exception.
@@ -250,8 +267,10 @@ impl MapJobs {
 
     /// Cancels what is under way, and drops what was not taken.
     fn cancel(&self, py: Python<'_>) -> PyResult<()> {
-        self.exhaust(py);
+        self.exhaust();
         drop(self.map.window.close());
+        let taker = lock(&self.map.taker).take();
+        drop(taker);
         let jobs = std::mem::take(&mut *lock(&self.map.jobs));
         for job in jobs.into_iter().flatten() {
             match job {

@@ -14,7 +14,7 @@ use crate::{
     handle::{HandlePlace, JobRef},
     home::{Delivery, Home},
     job::{self, Job, Place, Source, Spec},
-    mapping::{Map, MapJobs, MapPlace, Via},
+    mapping::{MapJobs, MapPlace, Via},
     pool::Workers,
     submission::Submission,
     sync::lock,
@@ -23,10 +23,10 @@ use crate::{
 /// Runs jobs on leased loops, at most so many at once, and knows which have not ended.
 ///
 /// The jobs hold their owner, the Python object whose native half this is, as long as any of them has
-/// not ended: `owner` does it for them.
+/// not ended: `owner` does it for them. Otherwise nothing here holds anything of Python's, the loop
+/// included: the collector does not look in here.
 pub(crate) struct Pooled {
     submission: Submission,
-    home: Arc<Home>,
     /// The loops are the executor's own, to be given back when it is closed and nothing is left.
     private: bool,
     members: GroupState<Arc<Job>, ()>,
@@ -45,13 +45,15 @@ impl Pooled {
     fn admit(
         self: &Arc<Self>,
         owner: &Bound<'_, PyAny>,
+        event_loop: &Bound<'_, PyAny>,
         source: Source,
         place: Place,
     ) -> PyResult<Arc<Job>> {
         let py = owner.py();
+        let home = Home::of(event_loop)?;
         let spec = Spec::new(py, source, None, None)?;
         let gate = self.submission.gate().cloned();
-        let job = Job::new(spec, self.home.clone(), place, gate, None);
+        let job = Job::new(spec, home, place, gate, None);
         let Ok(ticket) = self.members.admit(job.clone()) else {
             job.withdraw(py);
             let text = "cannot schedule new futures after shutdown";
@@ -69,49 +71,42 @@ impl Pooled {
     fn run<'py>(
         self: &Arc<Self>,
         owner: &Bound<'py, PyAny>,
+        event_loop: &Bound<'py, PyAny>,
         source: Source,
         name: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let py = owner.py();
-        let job = self.admit(owner, source, Place::Handle(HandlePlace::default()))?;
-        self.submission.send_off(py, &job, name, self.home.event_loop(py))
+        let place = Place::Handle(HandlePlace::default());
+        let job = self.admit(owner, event_loop, source, place)?;
+        self.submission.send_off(owner.py(), &job, name, event_loop)
     }
 
     /// Runs something, the outcome of which goes to its place in a map.
     pub(crate) fn run_for(
         self: &Arc<Self>,
         owner: &Bound<'_, PyAny>,
+        event_loop: &Bound<'_, PyAny>,
         source: Source,
         place: MapPlace,
     ) -> PyResult<Arc<Job>> {
         let py = owner.py();
-        let job = self.admit(owner, source, Place::Map(place))?;
+        let job = self.admit(owner, event_loop, source, Place::Map(place))?;
         self.submission.submit(py, &job).inspect_err(|_| job.withdraw(py))?;
         Ok(job)
     }
 
     /// A job has ended, and its outcome is delivered.
-    pub(crate) fn left(self: &Arc<Self>, py: Python<'_>, ticket: Ticket) {
+    pub(crate) fn left(self: &Arc<Self>, py: Python<'_>, home: &Arc<Home>, ticket: Ticket) {
         if self.members.leave(ticket, None).drained {
-            if self.home.is_here(py) {
-                self.clone().deliver(py);
+            if home.is_here(py) {
+                self.drained(py);
             } else {
-                self.home.send(py, self.clone());
+                home.send(py, Arc::new(Drained { pooled: self.clone(), _home: home.clone() }));
             }
         }
     }
 
-    /// Gives the loops back, if they are the executor's own and no job comes any more.
-    fn release(&self) {
-        if self.private && self.members.is_finished() {
-            self.submission.team().release(None);
-        }
-    }
-}
-
-/// Nothing is left.
-impl Delivery for Pooled {
-    fn deliver(self: Arc<Self>, py: Python<'_>) {
+    /// Nothing is left. On the caller's loop.
+    fn drained(&self, py: Python<'_>) {
         self.release();
         if !self.members.is_empty() {
             // There is, by now: whoever waits goes on waiting.
@@ -127,10 +122,30 @@ impl Delivery for Pooled {
         drop(owner);
     }
 
+    /// Gives the loops back, if they are the executor's own and no job comes any more.
+    fn release(&self) {
+        if self.private && self.members.is_finished() {
+            self.submission.team().release(None);
+        }
+    }
+}
+
+/// Nothing is left.
+struct Drained {
+    pooled: Arc<Pooled>,
+    /// A home lives as long as anything is on its way to it.
+    _home: Arc<Home>,
+}
+
+impl Delivery for Drained {
+    fn deliver(self: Arc<Self>, py: Python<'_>) {
+        self.pooled.drained(py);
+    }
+
     fn discard(self: Arc<Self>, _py: Python<'_>) {
-        self.release();
-        let owner = lock(&self.owner).take();
-        let waiters = std::mem::take(&mut *lock(&self.waiters));
+        self.pooled.release();
+        let owner = lock(&self.pooled.owner).take();
+        let waiters = std::mem::take(&mut *lock(&self.pooled.waiters));
         drop((owner, waiters));
     }
 }
@@ -150,61 +165,49 @@ pub(crate) struct PooledJobs(Arc<Pooled>);
 
 #[pymethods]
 impl PooledJobs {
-    /// For these loops, of which the executor is the only user if they are its own; for at most so
-    /// many jobs at once; for the loop that runs here.
+    /// On these loops, which are the executor's own if they are private; for at most so many jobs at
+    /// once.
     #[new]
-    fn new(
-        workers: &Bound<'_, Workers>,
-        max_workers: usize,
-        private: bool,
-        event_loop: &Bound<'_, PyAny>,
-    ) -> PyResult<Self> {
+    fn new(workers: &Bound<'_, Workers>, max_workers: usize, private: bool) -> Self {
         let members = GroupState::new();
         let _ = members.enter();
-        Ok(Self(Arc::new(Pooled {
+        Self(Arc::new(Pooled {
             submission: Submission::new(workers.get().team().clone(), Some(max_workers)),
-            home: Home::of(event_loop)?,
             private,
             members,
             owner: Mutex::new(None),
             waiters: Mutex::default(),
-        })))
+        }))
     }
 
     /// Calls a function on a worker, and runs the coroutine that it returns. Returns its handle.
     fn call<'py>(
         &self,
         owner: &Bound<'py, PyAny>,
+        event_loop: &Bound<'py, PyAny>,
         function: &Bound<'py, PyAny>,
         args: &Bound<'py, PyTuple>,
         kwargs: Option<&Bound<'py, PyDict>>,
         name: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.0.run(owner, Source::call(function, args, kwargs), name)
+        self.0.run(owner, event_loop, Source::call(function, args, kwargs), name)
     }
 
     /// Runs a coroutine. Returns its handle.
     fn run<'py>(
         &self,
         owner: &Bound<'py, PyAny>,
+        event_loop: &Bound<'py, PyAny>,
         coroutine: &Bound<'py, PyAny>,
         name: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         job::check_coroutine(coroutine)?;
-        self.0.run(owner, Source::Coroutine(coroutine.clone().unbind()), name)
+        self.0.run(owner, event_loop, Source::Coroutine(coroutine.clone().unbind()), name)
     }
 
-    /// Maps a function. See `_MapJobs`.
-    fn map(
-        &self,
-        owner: Py<PyAny>,
-        function: Py<PyAny>,
-        bound: Option<usize>,
-        ordered: bool,
-        tell: Option<Py<PyAny>>,
-    ) -> MapJobs {
-        let map = Map::new(self.0.home.clone(), bound, ordered, tell);
-        MapJobs::new(map, Via::Workers(self.0.clone()), owner, function)
+    /// A map. `tell` is called when there are more results.
+    fn map(&self, bound: Option<usize>, ordered: bool, tell: Option<Py<PyAny>>) -> MapJobs {
+        MapJobs::new(Via::Workers(self.0.clone()), bound, ordered, tell)
     }
 
     /// Takes no more jobs. Those there are go on, and the last of them gives the loops back. From any

@@ -8,6 +8,7 @@ import asyncio
 import inspect
 import itertools
 import os
+import sys
 from collections.abc import Awaitable, Callable
 from types import FunctionType, TracebackType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
@@ -230,7 +231,7 @@ class TaskPoolExecutor:
             raise TypeError(f"map() needs a callable, got {fn!r}")
         check_iterables(iterables)
         options = Options(buffersize, ordered, return_exceptions, timeout, progress)
-        bound = buffersize
+        bound = options.buffersize
         if bound is None and any(is_async(iterable) for iterable in iterables):
             bound = _READ_AHEAD * self._max_workers
         return MapIterator(Mapping(self._open(), fn, iterables, options, bound=bound), self)
@@ -347,7 +348,7 @@ def _check_workers(number: Any) -> int:
     if isinstance(number, int) and number < 1:
         # The words of `concurrent.futures`.
         raise ValueError("max_workers must be greater than 0")
-    return check_count("max_workers", number)
+    return min(check_count("max_workers", number), sys.maxsize)
 
 
 def _close(fn: object) -> None:

@@ -6,6 +6,7 @@ __all__ = ["MapIterator"]
 
 import asyncio
 import contextlib
+import sys
 import weakref
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
 from types import TracebackType
@@ -44,7 +45,7 @@ class Options:
                 raise ValueError(f"buffersize must be None or > 0, got {buffersize}")
         check_timeout(timeout)
         check_progress(progress)
-        self.buffersize: int | None = buffersize
+        self.buffersize: int | None = None if buffersize is None else min(buffersize, sys.maxsize)
         self.ordered = bool(ordered)
         self.return_exceptions = bool(return_exceptions)
         self.timeout = timeout
@@ -115,7 +116,7 @@ class MapIterator(Generic[T]):
             mapping.abandon()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} of {self._mapping!r}>"
+        return f"<{type(self).__name__} {self._mapping.describe()}>"
 
 
 async def _already(value: T) -> T:
@@ -141,11 +142,14 @@ class Mapping:
         `owns_runner`: nobody else uses the runner.
         """
         loop = self._loop = runner.loop
-        self._runner = runner if owns_runner else None
+        #: Until there are no more inputs.
+        self._runner: Runner | None = runner
+        self._function: Callable[..., Awaitable[Any]] | None = function
+        self._own = runner if owns_runner else None
         self._return_exceptions = options.return_exceptions
         self._teller = make_teller(options.progress, iterables, loop)
         tell = None if self._teller is None else _teller_of(weakref.ref(self))
-        self._jobs = runner.map(function, bound, tell, ordered=options.ordered)
+        self._jobs = runner.map(bound, tell, ordered=options.ordered)
         #: There will be no more inputs.
         self._exhausted = False
         #: Why there are no more.
@@ -176,7 +180,7 @@ class Mapping:
         """Begin with as many inputs as there is room for."""
         while self._inputs is not None and self._jobs.reserve():
             try:
-                self._jobs.begin(next(self._inputs))
+                self._begin(next(self._inputs))
             except StopIteration:
                 self._exhaust()
             except Exception as exc:
@@ -191,7 +195,7 @@ class Mapping:
         try:
             async with contextlib.aclosing(inputs):
                 while await self._is_room():
-                    self._jobs.begin(await anext(inputs))
+                    self._begin(await anext(inputs))
         except StopAsyncIteration:
             self._exhaust()
         except Exception as exc:
@@ -199,6 +203,11 @@ class Mapping:
         except BaseException as exc:
             self._exhaust(exc)
             raise
+
+    def _begin(self, args: tuple[Any, ...]) -> None:
+        assert self._runner is not None
+        assert self._function is not None
+        self._jobs.begin(self._runner, self._loop, self._function, args)
 
     async def _is_room(self) -> bool:
         """Wait until there is room for another input. Return False if there is no use for one."""
@@ -214,7 +223,7 @@ class Mapping:
 
     def _exhaust(self, failure: BaseException | None = None) -> None:
         self._exhausted = True
-        self._inputs = None
+        self._inputs = self._runner = self._function = None
         self._jobs.exhaust()
         if not self._closed:
             self._failure = failure
@@ -339,7 +348,7 @@ class Mapping:
         if self._closed:
             return
         self._closed = self._exhausted = True
-        self._inputs = self._failure = None
+        self._inputs = self._runner = self._function = self._failure = None
         if self._teller is not None:
             self._tell()
             self._teller.close()
@@ -348,15 +357,19 @@ class Mapping:
             self._feeder.cancel()
         if self._timer is not None:
             self._timer.cancel()
-        runner, self._runner = self._runner, None
-        if runner is not None:
-            runner.close()
+        own, self._own = self._own, None
+        if own is not None:
+            own.close()
         self._wake()
 
-    def __repr__(self) -> str:
+    def describe(self) -> str:
+        """What it is at, for a repr."""
         if self._closed:
-            return "<a map, closed>"
-        return f"<a map, {len(self._jobs)} under way or to be taken>"
+            return "closed"
+        return f"{len(self._jobs)} under way or to be taken"
+
+    def __repr__(self) -> str:
+        return f"<map: {self.describe()}>"
 
 
 def _teller_of(reference: weakref.ref[Mapping]) -> Callable[[], None]:

@@ -72,7 +72,8 @@ class OnLoop(Runner):
 
     def __init__(self, loop: asyncio.AbstractEventLoop, max_workers: int, prefix: str) -> None:
         super().__init__(loop)
-        self._jobs = _LocalJobs(loop, max_workers, prefix)
+        self._jobs = _LocalJobs(max_workers, prefix)
+        self._keywords = {"loop": loop}
 
     @property
     def unfinished(self) -> int:
@@ -81,22 +82,17 @@ class OnLoop(Runner):
     def call(
         self, function: Callable[..., Awaitable[T]], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> asyncio.Future[T]:
-        return self._jobs.call(self, function, args, kwargs)
+        return self._jobs.call(self, self._keywords, function, args, kwargs)
 
     def run(self, awaitable: Awaitable[T]) -> asyncio.Future[T]:
         if not asyncio.iscoroutine(awaitable) or asyncio.isfuture(awaitable):
             return self.call(wait_for_awaitable, (awaitable,), {})
-        return self._jobs.run(self, awaitable)
+        return self._jobs.run(self, self._keywords, awaitable)
 
     def map(
-        self,
-        function: Callable[..., Awaitable[Any]],
-        bound: int | None,
-        tell: Callable[[], object] | None,
-        *,
-        ordered: bool,
+        self, bound: int | None, tell: Callable[[], object] | None, *, ordered: bool
     ) -> _MapJobs:
-        return self._jobs.map(self, function, bound, ordered, tell)
+        return self._jobs.map(bound, ordered, tell)
 
     def close(self) -> None:
         self._jobs.close(cancel_queued=False)

@@ -33,7 +33,7 @@ class OnWorkers(Runner):
         *,
         cancel_at_end: bool = False,
     ) -> None:
-        self._jobs = _PooledJobs(leasing.lease(), max_concurrency, leasing.private, loop)
+        self._jobs = _PooledJobs(leasing.lease(), max_concurrency, leasing.private)
         super().__init__(loop)
         self._prefix = prefix
         self._cancel_at_end = cancel_at_end
@@ -51,11 +51,11 @@ class OnWorkers(Runner):
     def call(
         self, function: Callable[..., Awaitable[T]], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> asyncio.Future[T]:
-        return self._jobs.call(self, function, args, kwargs or None, self._name())
+        return self._jobs.call(self, self.loop, function, args, kwargs or None, self._name())
 
     def run(self, awaitable: Awaitable[T]) -> asyncio.Future[T]:
         if asyncio.iscoroutine(awaitable) and not asyncio.isfuture(awaitable):
-            return self._jobs.run(self, awaitable, self._name())
+            return self._jobs.run(self, self.loop, awaitable, self._name())
         if self._closed:
             raise RuntimeError("cannot schedule new futures after shutdown")
         # It belongs to the loop that it is on, and takes no worker's time.
@@ -65,14 +65,9 @@ class OnWorkers(Runner):
         return task
 
     def map(
-        self,
-        function: Callable[..., Awaitable[Any]],
-        bound: int | None,
-        tell: Callable[[], object] | None,
-        *,
-        ordered: bool,
+        self, bound: int | None, tell: Callable[[], object] | None, *, ordered: bool
     ) -> _MapJobs:
-        return self._jobs.map(self, function, bound, ordered, tell)
+        return self._jobs.map(bound, ordered, tell)
 
     def _name(self) -> str | None:
         return None if self._prefix is None else f"{self._prefix}_{next(self._numbers)}"

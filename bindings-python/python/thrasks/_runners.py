@@ -47,14 +47,9 @@ class Runner(ABC):
 
     @abstractmethod
     def map(
-        self,
-        function: Callable[..., Awaitable[Any]],
-        bound: int | None,
-        tell: Callable[[], object] | None,
-        *,
-        ordered: bool,
+        self, bound: int | None, tell: Callable[[], object] | None, *, ordered: bool
     ) -> _MapJobs:
-        """Call a function for each of what the map is given. `tell` is called for each result."""
+        """Return what runs the jobs of a map. `tell` is called when there are more results."""
 
     @abstractmethod
     def close(self) -> None:

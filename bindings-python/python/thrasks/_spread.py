@@ -141,7 +141,7 @@ def threaded_map(
         num_threads, mode, loop_factory, pool, max_concurrency, default_mode=SchedulingMode.QUEUE
     )
     check_iterables(iterables)
-    bound = buffersize or _BUFFERED * leasing.num_threads
+    bound = options.buffersize or _BUFFERED * leasing.num_threads
     runner = OnWorkers(
         asyncio.get_running_loop(), leasing, leasing.max_concurrency or bound, cancel_at_end=True
     )

@@ -106,24 +106,20 @@ class _LocalJob:
 
 @final
 class _LocalJobs:
-    def __new__(
-        cls, event_loop: asyncio.AbstractEventLoop, max_workers: int, prefix: str
-    ) -> Self: ...
+    def __new__(cls, max_workers: int, prefix: str) -> Self: ...
     def call(
         self,
         owner: object,
+        keywords: dict[str, Any],
         function: Callable[..., Awaitable[_T]],
         args: tuple[Any, ...],
         kwargs: dict[str, Any] | None,
     ) -> asyncio.Future[_T]: ...
-    def run(self, owner: object, coroutine: Coroutine[Any, Any, _T]) -> asyncio.Future[_T]: ...
+    def run(
+        self, owner: object, keywords: dict[str, Any], coroutine: Coroutine[Any, Any, _T]
+    ) -> asyncio.Future[_T]: ...
     def map(
-        self,
-        owner: object,
-        function: Callable[..., Awaitable[Any]],
-        bound: int | None,
-        ordered: bool,
-        tell: Callable[[], object] | None,
+        self, bound: int | None, ordered: bool, tell: Callable[[], object] | None
     ) -> _MapJobs: ...
     def close(self, cancel_queued: bool) -> None: ...
     def cancel_running(self) -> None: ...
@@ -134,7 +130,13 @@ class _LocalJobs:
 @final
 class _MapJobs:
     def reserve(self) -> bool: ...
-    def begin(self, args: tuple[Any, ...]) -> None: ...
+    def begin(
+        self,
+        owner: object,
+        event_loop: asyncio.AbstractEventLoop,
+        function: Callable[..., Awaitable[Any]],
+        args: tuple[Any, ...],
+    ) -> None: ...
     def exhaust(self) -> None: ...
     def take(self) -> tuple[bool, Any] | None: ...
     def wait(self, future: asyncio.Future[None]) -> None: ...
@@ -148,31 +150,25 @@ class _MapJobs:
 
 @final
 class _PooledJobs:
-    def __new__(
-        cls,
-        workers: Workers,
-        max_workers: int,
-        private: bool,
-        event_loop: asyncio.AbstractEventLoop,
-    ) -> Self: ...
+    def __new__(cls, workers: Workers, max_workers: int, private: bool) -> Self: ...
     def call(
         self,
         owner: object,
+        event_loop: asyncio.AbstractEventLoop,
         function: Callable[..., Awaitable[_T]],
         args: tuple[Any, ...],
         kwargs: dict[str, Any] | None,
         name: str | None,
     ) -> ThreadedTask[_T]: ...
     def run(
-        self, owner: object, coroutine: Coroutine[Any, Any, _T], name: str | None
-    ) -> ThreadedTask[_T]: ...
-    def map(
         self,
         owner: object,
-        function: Callable[..., Awaitable[Any]],
-        bound: int | None,
-        ordered: bool,
-        tell: Callable[[], object] | None,
+        event_loop: asyncio.AbstractEventLoop,
+        coroutine: Coroutine[Any, Any, _T],
+        name: str | None,
+    ) -> ThreadedTask[_T]: ...
+    def map(
+        self, bound: int | None, ordered: bool, tell: Callable[[], object] | None
     ) -> _MapJobs: ...
     def close(self) -> None: ...
     def cancel_queued(self) -> None: ...
