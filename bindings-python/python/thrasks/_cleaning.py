@@ -50,13 +50,12 @@ def watch(loop: asyncio.AbstractEventLoop) -> None:
     """Begin to take note of what is left behind on the loop of this thread."""
     _local.task_factory = loop.get_task_factory()
     _local.registered = registered_with(loop)
-    # A loop sets hooks of its own as it starts to run: after that, and before the first task.
-    loop.call_soon(watch_generators)
+    watch_generators(loop)
 
 
-def watch_generators() -> None:
-    """Keep track of the asynchronous generators of this thread's loop, from inside the loop."""
-    _local.generators.watch()
+def watch_generators(loop: asyncio.AbstractEventLoop) -> None:
+    """Keep track of the asynchronous generators of this thread's loop, before each of its runs."""
+    _local.generators.watch(loop)
 
 
 def clean(loop: asyncio.AbstractEventLoop, done: Callable[[bool], None]) -> None:
@@ -77,7 +76,7 @@ def _begin(loop: asyncio.AbstractEventLoop, done: Callable[[bool], None]) -> Non
     if loop.get_task_factory() is not _local.task_factory:
         loop.set_task_factory(_local.task_factory)
     # In this order: one that vanishes meanwhile is found either here or there.
-    generators, vanishing = _generators(loop)
+    generators, vanishing = _generators()
     if _local.generators.stirred:
         # One that was collected is closed by a task that a callback makes, which goes first.
         _local.generators.stirred = False
@@ -144,7 +143,7 @@ async def _clean(loop: asyncio.AbstractEventLoop) -> bool:
                     tasks |= stray
                     found["task"] = len(tasks)
                     await _cancel(loop, stray)
-                generators, vanishing = _generators(loop)
+                generators, vanishing = _generators()
                 if vanishing:
                     quiet = 0
                     await asyncio.sleep(LOOK)
@@ -211,24 +210,11 @@ def _is_ours(callback: Any) -> bool:
     return str(where).partition(".")[0] == __package__
 
 
-def _generators(loop: Any) -> tuple[list[Any], bool]:
+def _generators() -> tuple[list[Any], bool]:
     """Return the asynchronous generators on a loop that have not ended, and whether any vanish."""
-    # The loop's own record has those that began between a KeyboardInterrupt, after which it sets
-    # its hooks anew, and our own hooks; a loop of another make does not show it.
-    theirs = _recorded_generators(loop)
-    ours, vanishing = _local.generators.look()
-    known = theirs.union(ours)
+    known, vanishing = _local.generators.look()
     left = [generator for generator in known if getattr(generator, "ag_frame", None) is not None]
     return left, vanishing
-
-
-def _recorded_generators(loop: Any) -> set[Any]:
-    while True:
-        try:
-            return set(getattr(loop, "_asyncgens", ()))
-        except RuntimeError:
-            # Another thread has freed one meanwhile: before 3.14 the record does not bear that.
-            continue
 
 
 async def _cancel(loop: asyncio.AbstractEventLoop, tasks: set[asyncio.Task[Any]]) -> None:

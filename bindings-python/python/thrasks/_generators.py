@@ -9,11 +9,16 @@ import sys
 import weakref
 from collections.abc import AsyncGenerator, Callable
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from ._thrasks import _Life
 
 _Generator: TypeAlias = AsyncGenerator[Any, Any]
+_Hook: TypeAlias = Callable[[_Generator], None]
+
+# The hooks that a loop sets: asyncio's, uvloop's, and others that are made after them.
+_FIRSTITER: Final = "_asyncgen_firstiter_hook"
+_FINALIZER: Final = "_asyncgen_finalizer_hook"
 
 
 class Generators:
@@ -28,34 +33,64 @@ class Generators:
     def __init__(self) -> None:
         #: Whether one began, or the loop was told to close one, since somebody set this to False.
         self.stirred = False
+        #: Whether the loop sets our hooks itself.
+        self._lasting = False
         self._numbers = itertools.count()
         # Every step on it is a single one: any thread may free a generator.
         self._known: dict[int, weakref.ref[_Generator]] = {}
 
-    def watch(self) -> None:
-        """Keep track of those of the loop of this thread, from inside the loop."""
-        # Those that the loop's own hooks have seen until now, among them.
+    def watch(self, loop: Any) -> None:
+        """Keep track of those of a loop: on its thread, before each of its runs."""
+        if self._lasting:
+            return
+        if hasattr(loop, _FIRSTITER) and hasattr(loop, _FINALIZER):
+            # Whenever it starts to run it sets its hooks, which it looks up by these names. What is
+            # ready then goes before all that one could have it call, and may begin a generator.
+            self._lasting = True
+            firstiter, finalizer = self._hooks(
+                getattr(loop, _FIRSTITER),
+                getattr(loop, _FINALIZER),
+                partial(setattr, loop, _FINALIZER),
+            )
+            setattr(loop, _FIRSTITER, firstiter)
+            setattr(loop, _FINALIZER, finalizer)
+        else:
+            # If it sets any, it has by then.
+            loop.call_soon(self._watch_thread)
+
+    def _watch_thread(self) -> None:
+        """Keep track of those of the loop of this thread, from inside the loop, until it stops."""
+        # Those that its own hooks have seen until now, among them.
         self.stirred = True
-        hooks = sys.get_asyncgen_hooks()
+        sys.set_asyncgen_hooks(*self._hooks(*sys.get_asyncgen_hooks(), lambda _: None))
+
+    def _hooks(
+        self,
+        their_firstiter: _Hook | None,
+        their_finalizer: _Hook | None,
+        replaced: Callable[[_Hook], object],
+    ) -> tuple[_Hook, _Hook]:
+        """Return hooks that call those of a loop. `replaced` is told of each other finalizer."""
         # A generator keeps the finalizer that was set when it began. So each gets one of its own,
         # which is freed with it.
-        number, finalizer = self._finalizer(hooks.finalizer)
+        number, finalizer = self._finalizer(their_finalizer)
 
         def first_iteration(generator: _Generator) -> None:
             nonlocal number, finalizer
             self.stirred = True
             if sys.get_asyncgen_hooks().finalizer is finalizer:
                 self._known[number] = weakref.ref(generator)
-                number, finalizer = self._finalizer(hooks.finalizer)
+                number, finalizer = self._finalizer(their_finalizer)
+                replaced(finalizer)
                 sys.set_asyncgen_hooks(finalizer=finalizer)
             else:
                 # Somebody has set another.
                 other = next(self._numbers)
                 self._known[other] = weakref.ref(generator, lambda _: self._forget(other))
-            if hooks.firstiter is not None:
-                hooks.firstiter(generator)
+            if their_firstiter is not None:
+                their_firstiter(generator)
 
-        sys.set_asyncgen_hooks(firstiter=first_iteration, finalizer=finalizer)
+        return first_iteration, finalizer
 
     def look(self) -> tuple[list[_Generator], bool]:
         """Return those that can be reached, and whether there are any that vanish."""
@@ -71,9 +106,7 @@ class Generators:
     def _forget(self, number: int) -> None:
         self._known.pop(number, None)
 
-    def _finalizer(
-        self, finalizer: Callable[[_Generator], Any] | None
-    ) -> tuple[int, Callable[[_Generator], None]]:
+    def _finalizer(self, finalizer: _Hook | None) -> tuple[int, _Hook]:
         """Return a number and a finalizer for a generator."""
         number = next(self._numbers)
         life = _Life(partial(self._forget, number))
@@ -81,7 +114,7 @@ class Generators:
 
     def _finalize(
         self,
-        finalizer: Callable[[_Generator], Any] | None,
+        finalizer: _Hook | None,
         number: int,
         life: _Life,
         generator: _Generator,

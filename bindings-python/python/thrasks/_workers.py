@@ -81,7 +81,7 @@ def run(side: _LoopSide, loop_factory: Callable[[], asyncio.AbstractEventLoop] |
                 loop.run_forever()
             except (KeyboardInterrupt, SystemExit):
                 # It is the outcome of the task that raised it, and goes on to its caller.
-                loop.call_soon(watch_generators)
+                watch_generators(loop)
     except BaseException:
         # The loop itself is broken, and cannot be run to its end.
         begin_end()

@@ -96,11 +96,6 @@ def batch(kind: str, seed: int, process: Process, watchdog: Watchdog) -> int:
     return count
 
 
-@pytest.mark.not_in(
-    "uvloop",
-    reason="not yet: on a busy machine a generator that a task has left may be closed there only "
-    "after its group has ended",
-)
 # The watchdog looks after each program.
 @pytest.mark.timeout(0)
 @pytest.mark.parametrize("kind", KINDS)

@@ -35,12 +35,22 @@ def begin(generator: AsyncIterator[int]) -> None:
         generator.__anext__().__await__().send(None)
 
 
+def interrupt() -> None:
+    """Use a generator, and interrupt the loop."""
+    begin(numbers([]))
+    raise KeyboardInterrupt
+
+
 def clean(
     ended: list[str],
     before: Callable[[], object],
     after: Callable[[asyncio.AbstractEventLoop], object] = lambda _: None,
+    *,
+    interrupted: bool = False,
 ) -> Generators:
     """Do something on a loop like a worker's, begin to clean it, and do more in the same turn.
+
+    `interrupted`: when a callback has raised a KeyboardInterrupt, and the loop runs again.
 
     Returns:
         What is known of its generators when it is clean.
@@ -59,10 +69,17 @@ def clean(
             _cleaning.clean(loop, cleaned)
             after(loop)
 
-        _cleaning.watch(loop)
-        known.append(_cleaning._local.generators)
-        loop.call_soon(turn)
         try:
+            _cleaning.watch(loop)
+            known.append(_cleaning._local.generators)
+            if interrupted:
+                loop.call_soon(interrupt)
+                with pytest.raises(KeyboardInterrupt):
+                    loop.run_forever()
+            # Ready when the loop starts.
+            loop.call_soon(turn)
+            if interrupted:
+                _cleaning.watch_generators(loop)
             loop.run_forever()
         finally:
             loop.close()
@@ -92,8 +109,11 @@ class TestDropped:
         clean(ended, use, lambda _: kept.clear())
         assert ended == ["generator", "clean: True"]
 
+    @pytest.mark.parametrize("interrupted", [False, True])
     @pytest.mark.parametrize("cyclic", [False, True])
-    def test_one_that_another_thread_is_just_freeing_has_ended(self, cyclic: bool) -> None:
+    def test_one_that_another_thread_is_just_freeing_has_ended(
+        self, cyclic: bool, interrupted: bool
+    ) -> None:
         # The weak references to it are gone, and its finalizer has yet to be called.
         ended: list[str] = []
         kept: list[Any] = []
@@ -134,7 +154,7 @@ class TestDropped:
         gc.disable()
         try:
             thread.start()
-            clean(ended, use, look)
+            clean(ended, use, look, interrupted=interrupted)
         finally:
             gc.enable()
             looked.set()
@@ -142,9 +162,26 @@ class TestDropped:
         assert ended == ["generator", "clean: True"]
 
 
+class OfAnotherMake(asyncio.SelectorEventLoop):
+    """A loop that sets hooks, and does not look them up by the names that asyncio has for them."""
+
+    _starts = False
+
+    def run_forever(self) -> None:
+        self._starts = True
+        # What runs first.
+        self.call_soon(setattr, self, "_starts", False)
+        super().run_forever()
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in ("_asyncgen_firstiter_hook", "_asyncgen_finalizer_hook") and not self._starts:
+            raise AttributeError(name)
+        return super().__getattribute__(name)
+
+
 class TestKept:
-    async def test_one_that_began_right_after_an_interrupt_is_finalised(self) -> None:
-        # The loop sets its own hooks when it runs on, and ours come a moment later.
+    async def test_one_that_began_right_after_an_interrupt_has_ended(self) -> None:
+        # The loop sets its hooks anew when it runs on.
         closed_on: list[str] = []
         kept: list[Any] = []
 
@@ -170,6 +207,31 @@ class TestKept:
                 group.create_task(child())
         assert len(closed_on) == 2
         assert len(set(closed_on)) == 1
+        assert [report["message"].rpartition(": ")[2] for report in seen] == [
+            "1 asynchronous generator"
+        ]
+
+    @pytest.mark.parametrize("interrupted", [False, True])
+    async def test_one_on_a_loop_of_another_make_has_ended(self, interrupted: bool) -> None:
+        ended: list[str] = []
+        kept: list[Any] = []
+
+        async def interrupt() -> None:
+            await asyncio.sleep(0)
+            raise KeyboardInterrupt
+
+        async def child() -> None:
+            kept.append(numbers(ended))
+            await anext(kept[0])
+
+        if interrupted:
+            with pytest.raises(KeyboardInterrupt):
+                async with ThreadedTaskGroup(1, loop_factory=OfAnotherMake) as group:
+                    group.create_task(interrupt())
+        with reports() as seen:
+            async with ThreadedTaskGroup(1, loop_factory=OfAnotherMake) as group:
+                group.create_task(child())
+        assert ended == ["generator"]
         assert [report["message"].rpartition(": ")[2] for report in seen] == [
             "1 asynchronous generator"
         ]

@@ -13,7 +13,7 @@ import signal
 import socket
 import subprocess
 import weakref
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -302,3 +302,41 @@ class TestSubprocesses:
             assert await eventually_async(lambda: kept[1].returncode is not None)
         finally:
             go.set()
+
+
+class TestGenerators:
+    @pytest.mark.parametrize("turns", range(2))
+    async def test_one_that_began_right_after_an_interrupt_has_ended(self, turns: int) -> None:
+        # uvloop runs what is ready before it stops. What that has it run is what it begins with
+        # when it runs on, with its hooks set anew.
+        ended: list[int] = []
+        kept: list[AsyncIterator[int]] = []
+
+        async def numbers() -> AsyncIterator[int]:
+            try:
+                yield 1
+            finally:
+                await asyncio.sleep(0)
+                ended.append(1)
+
+        def begin(turns: int) -> None:
+            if turns:
+                asyncio.get_running_loop().call_soon(begin, turns - 1)
+                return
+            kept.append(numbers())
+            with pytest.raises(StopIteration):
+                kept[0].__anext__().__await__().send(None)
+
+        async def child() -> None:
+            # In its first step it would be our callback that catches it.
+            await asyncio.sleep(0)
+            asyncio.get_running_loop().call_soon(begin, turns)
+            raise KeyboardInterrupt
+
+        with reports() as seen, pytest.raises(KeyboardInterrupt):
+            async with ThreadedTaskGroup(1, loop_factory=uvloop.new_event_loop) as group:
+                group.create_task(child())
+        assert ended == [1]
+        assert [report["message"].rpartition(": ")[2] for report in seen] == [
+            "1 asynchronous generator"
+        ]
