@@ -165,6 +165,10 @@ impl Team {
     /// The jobs on the roster are to end, and the last of them gives the threads back.
     pub(crate) fn abandon(self: &Arc<Self>, py: Python<'_>) {
         self.abandoned.store(true, Ordering::SeqCst);
+        // Whoever waited has given up. By a traceback that somebody keeps, their loop may refer to the
+        // pool, which the collector does not see to refer to the loop.
+        let waiter = lock(&self.waiter).take();
+        drop(waiter);
         self.abort(py);
         if self.roster.as_ref().is_none_or(GroupState::begin_exit) {
             self.release(None);

@@ -219,7 +219,16 @@ class TestTheCallersLoop:
 
 
 class TestAWorkersLoop:
-    @pytest.mark.parametrize("wait", [at_the_end_of_a_group, in_the_block_of_a_group, for_a_gather])
+    @pytest.mark.parametrize(
+        "wait",
+        [
+            at_the_end_of_a_group,
+            in_the_block_of_a_group,
+            at_the_end_of_a_pool,
+            in_the_block_of_a_pool,
+            for_a_gather,
+        ],
+    )
     async def test_leaves_a_stuck_task_behind_when_it_is_given_up(
         self, wait: Wait, monkeypatch: pytest.MonkeyPatch
     ) -> None:
