@@ -25,7 +25,7 @@ from support import (
     worker_threads,
 )
 
-from thrasks import LoopPool, ThreadedTask, ThreadedTaskGroup, threaded_gather
+from thrasks import LoopPool, ThreadedTask, ThreadedTaskGroup, _workers, threaded_gather
 
 
 class Loop(asyncio.SelectorEventLoop):
@@ -264,7 +264,11 @@ class TestForgotten:
 
     @pytest.mark.parametrize("kind", [ThreadedTaskGroup, LoopPool])
     @pytest.mark.parametrize("busy", [False, True], ids=["idle", "busy"])
-    async def test_its_threads_serve_others(self, kind: Any, busy: bool) -> None:
+    async def test_its_threads_serve_others(
+        self, kind: Any, busy: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # Of those that others have used, none retires from now on.
+        monkeypatch.setattr(_workers, "IDLE_FOR", 60.0)
         started = Signal()
 
         async def enter_and_forget() -> None:
@@ -275,7 +279,7 @@ class TestForgotten:
 
         # Two at least.
         await threaded_gather(*[value(1)] * 2, num_threads=2)
-        assert await eventually_async(lambda: idle_workers() >= 2)
+        assert await eventually_async(lambda: idle_workers() == len(worker_threads()))
         threads = worker_threads()
         with pytest.warns(ResourceWarning, match="was entered and never left"):
             await asyncio.create_task(enter_and_forget())
