@@ -75,6 +75,7 @@ def _begin(loop: asyncio.AbstractEventLoop, done: Callable[[bool], None]) -> Non
         return
     if loop.get_task_factory() is not _local.task_factory:
         loop.set_task_factory(_local.task_factory)
+    _local.generators.watch_on(loop)
     # In this order: one that vanishes meanwhile is found either here or there.
     generators, vanishing = _generators()
     if _local.generators.stirred:

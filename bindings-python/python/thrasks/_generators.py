@@ -58,6 +58,11 @@ class Generators:
             # If it sets any, it has by then.
             loop.call_soon(self._watch_thread)
 
+    def watch_on(self, loop: Any) -> None:
+        """Do so though somebody has set other hooks, from inside the loop."""
+        if self._lasting:
+            sys.set_asyncgen_hooks(getattr(loop, _FIRSTITER), getattr(loop, _FINALIZER))
+
     def _watch_thread(self) -> None:
         """Keep track of those of the loop of this thread, from inside the loop, until it stops."""
         # Those that its own hooks have seen until now, among them.

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-from support import PATIENCE, reports
+from support import PATIENCE, reports, worker_threads
 
 from thrasks import ThreadedTaskGroup, _cleaning
 from thrasks._generators import Generators
@@ -261,6 +261,31 @@ class TestHooksOfOthers:
         assert [report["message"].rpartition(": ")[2] for report in seen] == [
             "1 asynchronous generator"
         ]
+
+    async def test_those_that_a_task_leaves_are_not_those_of_the_next_group(self) -> None:
+        ended: list[str] = []
+        kept: list[Any] = []
+
+        async def take_away() -> None:
+            sys.set_asyncgen_hooks(None, None)
+
+        async def begin_one() -> None:
+            generator = numbers(ended)
+            kept.append(generator)
+            await anext(generator)
+
+        async with ThreadedTaskGroup(1) as group:
+            group.create_task(take_away())
+        # Whichever worker it was.
+        count = len(worker_threads())
+        with reports() as seen:
+            async with ThreadedTaskGroup(count) as group:
+                for _ in range(count):
+                    group.create_task(begin_one())
+        assert ended == ["generator"] * count
+        assert [report["message"].rpartition(": ")[2] for report in seen] == [
+            "1 asynchronous generator"
+        ] * count
 
     def test_a_finalizer_that_a_task_keeps_holds_up_one_cleaning_only(
         self, monkeypatch: pytest.MonkeyPatch
