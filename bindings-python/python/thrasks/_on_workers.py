@@ -61,8 +61,12 @@ class OnWorkers(Runner):
         # It belongs to the loop that it is on, and takes no worker's time.
         task = self.loop.create_task(wait_for_awaitable(awaitable))
         self._here.add(task)
-        task.add_done_callback(self._here.discard)
+        # As the jobs on workers, it holds this until it has ended.
+        task.add_done_callback(self._ended_here)
         return task
+
+    def _ended_here(self, task: asyncio.Task[Any]) -> None:
+        self._here.discard(task)
 
     def map(
         self, bound: int | None, tell: Callable[[], object] | None, *, ordered: bool
