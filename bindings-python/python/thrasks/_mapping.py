@@ -166,7 +166,8 @@ class Mapping:
         self._timer: asyncio.TimerHandle | None = None
         if options.timeout is not None:
             self._deadline = loop.time() + options.timeout
-            self._timer = loop.call_at(self._deadline, _wake_taker, weakref.ref(self))
+            reference: weakref.ref[Mapping] = weakref.ref(self)
+            self._timer = loop.call_at(self._deadline, _wake_taker, reference)
         if any(map(is_async, iterables)):
             self._feeder = loop.create_task(self._feed(zip_any(iterables)))
         else:

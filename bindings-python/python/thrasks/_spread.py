@@ -145,7 +145,13 @@ def threaded_map(
     runner = OnWorkers(
         asyncio.get_running_loop(), leasing, leasing.max_concurrency or bound, cancel_at_end=True
     )
-    return MapIterator(Mapping(runner, fn, iterables, options, bound=bound, owns_runner=True))
+    try:
+        mapping = Mapping(runner, fn, iterables, options, bound=bound, owns_runner=True)
+    except BaseException:
+        runner.close()
+        runner.cancel_all()
+        raise
+    return MapIterator(mapping)
 
 
 class CompletionIterator(Generic[T]):
@@ -180,9 +186,13 @@ class CompletionIterator(Generic[T]):
         """
         if not self._left:
             raise StopAsyncIteration
-        future = await self._next()
         self._left -= 1
-        return future
+        try:
+            return await self._next()
+        except asyncio.CancelledError:
+            # The next one is still to come.
+            self._left += 1
+            raise
 
     def __next__(self) -> Coroutine[Any, Any, T]:
         """Return a coroutine that waits for the next result, and raises TimeoutError if need be."""
@@ -258,8 +268,12 @@ def as_completed(
     if asyncio.isfuture(aws) or asyncio.iscoroutine(aws):
         close_coroutines((aws,))
         raise TypeError(f"an iterable of awaitables was expected, got {aws!r}")
-    distinct = tuple(dict.fromkeys(aws))
+    given: list[Awaitable[T]] = []
     try:
+        # One by one: what there is when this fails is to be closed.
+        for awaitable in aws:
+            given.append(awaitable)
+        distinct = tuple(dict.fromkeys(given))
         check_timeout(timeout)
         leasing = Leasing(
             num_threads,
@@ -275,7 +289,7 @@ def as_completed(
             loop, leasing, leasing.max_concurrency or sys.maxsize, cancel_at_end=True
         )
     except BaseException:
-        close_coroutines(distinct)
+        close_coroutines(tuple(given))
         raise
     futures: set[asyncio.Future[T]] = set()
     try:
@@ -284,7 +298,7 @@ def as_completed(
     except BaseException:
         # Those that came before are on their way.
         runner.cancel_all()
-        close_coroutines(distinct)
+        close_coroutines(distinct[len(futures) :])
         raise
     finally:
         runner.close()
