@@ -180,6 +180,9 @@ class TaskPoolExecutor:
     def map(
         self,
         fn: Callable[..., Awaitable[T]],
+        iterable: AnyIterable[Any],
+        iterable2: AnyIterable[Any],
+        iterable3: AnyIterable[Any],
         /,
         *iterables: AnyIterable[Any],
         buffersize: int | None = None,

@@ -68,6 +68,9 @@ def threaded_map(
 @overload
 def threaded_map(
     fn: Callable[..., Awaitable[T]],
+    iterable: AnyIterable[Any],
+    iterable2: AnyIterable[Any],
+    iterable3: AnyIterable[Any],
     /,
     *iterables: AnyIterable[Any],
     num_threads: int | None = None,

@@ -137,7 +137,8 @@ class TestInputs:
             assert [each async for each in executor.map(double, [], ordered=False)] == []
             assert [each async for each in executor.map(pair, range(5), [])] == []
             # As of `zip()`.
-            assert [each async for each in executor.map(double)] == []
+            nothing: Any = executor.map
+            assert [each async for each in nothing(double)] == []
 
     async def test_they_may_be_anything(self, kind: Kind) -> None:
         odd = [None, (), (1, 2), StopIteration(), NotImplemented, [1]]
@@ -332,6 +333,6 @@ class TestTaking:
     async def test_repr(self, kind: Kind) -> None:
         async with kind.open() as executor:
             results = executor.map(double, range(9), buffersize=2)
-            assert repr(results) == "<MapIterator 2 under way or to be taken>"
+            assert repr(results) == "<MapIterator of <a map, 2 under way or to be taken>>"
             await results.aclose()
-            assert repr(results) == "<MapIterator closed>"
+            assert repr(results) == "<MapIterator of <a map, closed>>"
