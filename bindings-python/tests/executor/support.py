@@ -90,9 +90,11 @@ class Gate:
             try:
                 await self.signal.wait()
             finally:
-                # A turn of the loop: whoever waits for the end of a job waits for that, too.
-                await asyncio.sleep(0)
-                self.ended.append(value)
+                try:
+                    # A turn of the loop: whoever waits for the end of a job waits for that, too.
+                    await asyncio.sleep(0)
+                finally:
+                    self.ended.append(value)
         return value
 
     def open(self) -> None:
