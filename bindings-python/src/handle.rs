@@ -279,7 +279,7 @@ impl JobRef {
             return Ok(Some(context));
         }
         // Before 3.12 a task does not tell its context.
-        let task = job.task(py).filter(|_| py.version_info() >= (3, 12));
+        let task = job.task(py).filter(|_| crate::imports::version(py) >= (3, 12));
         task.map(|task| Ok(task.call_method0(intern!(py, "get_context"))?.unbind())).transpose()
     }
 

@@ -1,5 +1,7 @@
 //! The Python objects that the hot paths use, looked up once.
 
+use std::sync::OnceLock;
+
 use pyo3::{intern, prelude::*, sync::PyOnceLock, types::PyString};
 
 macro_rules! imported {
@@ -71,6 +73,43 @@ imported! {
     channel_closed: "thrasks._channels", "ChannelClosed";
 }
 
+macro_rules! methods {
+    ($($(#[$doc:meta])* $name:ident: $class:ident, $attribute:literal;)+) => {$(
+        $(#[$doc])*
+        pub(crate) fn $name(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+            static CELL: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+            let method = CELL.get_or_try_init(py, || {
+                Ok::<_, PyErr>($class(py)?.getattr($attribute)?.unbind())
+            });
+            Ok(method?.bind(py))
+        }
+    )+};
+}
+
+methods! {
+    /// Makes a task, yet to be initialised.
+    new_task: task, "__new__";
+    /// Initialises a task.
+    init_task: task, "__init__";
+    /// Whether a task is done.
+    is_done: task, "done";
+    /// Whether it was cancelled.
+    is_cancelled: task, "cancelled";
+    /// The exception of one that is done.
+    exception_of: task, "exception";
+    /// The result of one that is done.
+    result_of: task, "result";
+}
+
+/// The first two numbers of Python's version. To find them out takes a while.
+pub(crate) fn version(py: Python<'_>) -> (u8, u8) {
+    static VERSION: OnceLock<(u8, u8)> = OnceLock::new();
+    *VERSION.get_or_init(|| {
+        let info = py.version_info();
+        (info.major, info.minor)
+    })
+}
+
 /// Notes that a future or task of asyncio is awaited by another, or no more: the edges of call
 /// graphs. Only for what asyncio knows of: its own classes and their subclasses.
 pub(crate) fn set_awaited_by(
@@ -80,7 +119,7 @@ pub(crate) fn set_awaited_by(
 ) -> PyResult<()> {
     let py = future.py();
     // Before that there are no call graphs.
-    if py.version_info() >= (3, 14) {
+    if version(py) >= (3, 14) {
         let set = if awaited { add_to_awaited_by(py)? } else { discard_from_awaited_by(py)? };
         set.call1((future, by))?;
     }
@@ -89,7 +128,7 @@ pub(crate) fn set_awaited_by(
 
 /// Whether `asyncio.Task` takes `eager_start`.
 pub(crate) fn has_eager_tasks(py: Python<'_>) -> bool {
-    py.version_info() >= (3, 12)
+    version(py) >= (3, 12)
 }
 
 /// The running loop of this thread, if there is one.
@@ -114,7 +153,7 @@ pub(crate) fn is_coroutine(object: &Bound<'_, PyAny>) -> PyResult<bool> {
 pub(crate) fn is_own_context(context: &Bound<'_, PyAny>) -> PyResult<bool> {
     let py = context.py();
     // Before 3.12 a task does not tell its context.
-    if py.version_info() < (3, 12) || get_running_loop(py)?.is_none() {
+    if version(py) < (3, 12) || get_running_loop(py)?.is_none() {
         return Ok(false);
     }
     let task = current_task(py)?.call0()?;

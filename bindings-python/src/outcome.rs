@@ -25,21 +25,21 @@ impl Outcome {
     /// The outcome of a task, if that has ended.
     pub(crate) fn of(task: &Bound<'_, PyAny>) -> PyResult<Option<Self>> {
         let py = task.py();
-        if !task.call_method0(intern!(py, "done"))?.is_truthy()? {
+        if !imports::is_done(py)?.call1((task,))?.is_truthy()? {
             return Ok(None);
         }
-        if task.call_method0(intern!(py, "cancelled"))?.is_truthy()? {
+        if imports::is_cancelled(py)?.call1((task,))?.is_truthy()? {
             // The message is in the error that the task keeps, if anywhere.
             let error = task.call_method0(intern!(py, "_make_cancelled_error"))?;
             let message = error.getattr(intern!(py, "args"))?.get_item(0).ok();
             return Ok(Some(Self::Cancelled(message.map(Bound::unbind))));
         }
         // Also marks the exception as retrieved: it is the handle's from now on.
-        let error = task.call_method0(intern!(py, "exception"))?;
+        let error = imports::exception_of(py)?.call1((task,))?;
         if !error.is_none() {
             return Ok(Some(Self::Error(error.unbind())));
         }
-        Ok(Some(Self::Value(task.call_method0(intern!(py, "result"))?.unbind())))
+        Ok(Some(Self::Value(imports::result_of(py)?.call1((task,))?.unbind())))
     }
 
     pub(crate) fn clone_ref(&self, py: Python<'_>) -> Self {

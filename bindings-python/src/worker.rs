@@ -1,7 +1,7 @@
 //! A loop thread that runs an asyncio loop: the driver, and the callback that takes work.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::HashMap,
     sync::{
         Arc, Mutex, OnceLock,
@@ -50,15 +50,25 @@ pub(crate) struct AsyncioDriver {
 thread_local! {
     /// The worker whose thread this is.
     static HERE: RefCell<Option<Arc<Worker>>> = const { RefCell::new(None) };
-    /// The job whose first step runs here.
-    static STARTING: RefCell<Option<Arc<Job>>> = const { RefCell::new(None) };
+    /// What feeds it. Only its own thread ever looks.
+    static WORK: RefCell<Option<Work<Order>>> = const { RefCell::new(None) };
+    /// It is taking up work: it looks again before its loop sleeps, and need not be woken for what
+    /// it sends to itself.
+    static TAKING: Cell<bool> = const { Cell::new(false) };
+    /// Who has sent the job whose first step runs here.
+    static STARTING: RefCell<Option<Arc<Home>>> = const { RefCell::new(None) };
+}
+
+/// Does something with what feeds this thread, if it is a worker's.
+fn with_work<R>(look: impl FnOnce(&Work<Order>) -> R) -> Option<R> {
+    WORK.with_borrow(|work| work.as_ref().map(look))
 }
 
 /// Who has sent the job whose code asks, if that runs on a worker.
 pub(crate) fn caller_here(py: Python<'_>) -> PyResult<Option<Arc<Home>>> {
     let Some(worker) = HERE.with_borrow(Option::clone) else { return Ok(None) };
-    if let Some(job) = STARTING.with_borrow(Option::clone) {
-        return Ok(Some(job.home().clone()));
+    if let Some(home) = STARTING.with_borrow(Option::clone) {
+        return Ok(Some(home));
     }
     let task = imports::current_task(py)?.call0()?;
     let suspended: Vec<_> = lock(&worker.suspended).values().cloned().collect();
@@ -71,9 +81,6 @@ pub(crate) struct Worker {
     doorbell: Arc<Doorbell>,
     /// Set before the thread starts.
     handle: OnceLock<LoopHandle<Order>>,
-    /// Taken from the driver when the thread starts. Only that thread looks at it, but a Python
-    /// object holds it, which any thread may.
-    work: Mutex<Option<Work<Order>>>,
     /// The loop, while it is there. Emptied with the thread's end: a task that was left behind on
     /// it refers to this worker.
     side: Mutex<Option<Side>>,
@@ -106,6 +113,7 @@ enum Target {
     #[default]
     Nobody,
     Loop {
+        call_soon: Py<PyAny>,
         call_soon_threadsafe: Py<PyAny>,
         take: Py<PyAny>,
     },
@@ -118,11 +126,21 @@ impl Wake for Doorbell {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
+        let here = HERE.with_borrow(|worker| {
+            worker.as_ref().is_some_and(|worker| Arc::ptr_eq(&worker.doorbell, self))
+        });
+        if here && TAKING.get() {
+            return;
+        }
         Python::attach(|py| {
             let (bell, take) = match &*lock(&self.0) {
                 Target::Nobody => return,
                 Target::Parked(thread) => return thread.unpark(),
-                Target::Loop { call_soon_threadsafe, take } => {
+                // The loop is awake: it sees to it before it sleeps.
+                Target::Loop { call_soon, take, .. } if here => {
+                    (call_soon.clone_ref(py), take.clone_ref(py))
+                }
+                Target::Loop { call_soon_threadsafe, take, .. } => {
                     (call_soon_threadsafe.clone_ref(py), take.clone_ref(py))
                 }
             };
@@ -142,7 +160,7 @@ impl Driver for AsyncioDriver {
 
     fn run(self, work: Work<Order>) {
         let Self { worker, loop_factory } = self;
-        *lock(&worker.work) = Some(work);
+        WORK.set(Some(work));
         HERE.set(Some(worker.clone()));
         Python::attach(|py| {
             let ran = Py::new(py, LoopSide { worker: worker.clone() })
@@ -158,8 +176,7 @@ impl Driver for AsyncioDriver {
         });
         HERE.set(None);
         // Dropped here, on the thread; the worker itself lives on in whoever still knows it.
-        let work = lock(&worker.work).take();
-        drop(work);
+        drop(WORK.take());
     }
 }
 
@@ -168,7 +185,6 @@ impl Worker {
         Arc::new(Self {
             doorbell: Arc::default(),
             handle: OnceLock::new(),
-            work: Mutex::new(None),
             side: Mutex::new(None),
             made: AtomicBool::new(false),
             failure: Mutex::new(None),
@@ -229,21 +245,7 @@ impl Worker {
 
     /// A scheduled job has ended here. On the worker's thread.
     pub(crate) fn finish(&self) {
-        if let Some(work) = &*lock(&self.work) {
-            work.finish();
-        }
-    }
-
-    fn next(&self) -> Next<Order> {
-        lock(&self.work).as_ref().map_or(Next::Stop, Work::next)
-    }
-
-    fn is_pulling(&self) -> bool {
-        lock(&self.work).as_ref().is_some_and(Work::is_shared)
-    }
-
-    fn is_far_ahead(&self) -> bool {
-        lock(&self.work).as_ref().is_some_and(|work| work.lead() > MAX_LEAD)
+        with_work(Work::finish);
     }
 
     /// The loop, from when it is made until its thread ends.
@@ -285,8 +287,8 @@ impl Worker {
         // constructor does too, after the task has taken note of it; and asyncio would complain
         // that nobody looked.
         let class = imports::task(py)?;
-        let task = class.call_method1(intern!(py, "__new__"), (class,))?;
-        match task.call_method(intern!(py, "__init__"), (&coroutine,), Some(&keywords)) {
+        let task = imports::new_task(py)?.call1((class,))?;
+        match imports::init_task(py)?.call((&task, &coroutine), Some(&keywords)) {
             Ok(_) => Ok(task),
             Err(error) => {
                 imports::disown(py)?.call1((&event_loop, task))?;
@@ -332,6 +334,90 @@ impl Worker {
     }
 }
 
+/// When a worker's loop is to take up work again.
+enum Again {
+    WhenWoken,
+    /// After what waits on the loop now.
+    Soon,
+    AfterPace,
+    /// It is to stop.
+    Never,
+}
+
+/// Takes up work, until there is none or the loop's own callbacks are to have a turn.
+fn take_up(py: Python<'_>, worker: &Arc<Worker>) -> Again {
+    with_work(Work::acknowledge);
+    let mut watch = Stopwatch::default();
+    loop {
+        let suspended = match with_work(Work::next).unwrap_or(Next::Stop) {
+            Next::Job(Order::Start(sent)) | Next::Posted(Order::Start(sent)) => {
+                let job = sent.into_job();
+                STARTING.set(Some(job.home().clone()));
+                let ended = job.start(py, worker);
+                drop(STARTING.take());
+                !ended
+            }
+            Next::Posted(Order::Cancel(job, message)) | Next::Job(Order::Cancel(job, message)) => {
+                job.cancel_task(py, message);
+                false
+            }
+            Next::Posted(Order::Clean(order)) | Next::Job(Order::Clean(order)) => {
+                // What else has been sent is not to wait for what went wrong here.
+                if let Err(error) = order.carry_out(py, &worker.event_loop(py)) {
+                    error.write_unraisable(py, None);
+                }
+                false
+            }
+            Next::Idle if with_work(Work::is_notified).unwrap_or(false) => {
+                with_work(Work::acknowledge);
+                false
+            }
+            Next::Idle => return Again::WhenWoken,
+            Next::Stop => return Again::Never,
+        };
+        // A worker that shares a queue takes the next job only when it can run it at once: a task
+        // that has just suspended may be ready to go on, and goes first.
+        if suspended && with_work(Work::is_shared).unwrap_or(false) {
+            let far_ahead = with_work(|work| work.lead() > MAX_LEAD).unwrap_or(false);
+            return if far_ahead { Again::AfterPace } else { Again::Soon };
+        }
+        if watch.has_passed(SLICE) {
+            return Again::Soon;
+        }
+    }
+}
+
+/// Tells when a time has passed, without a look at the clock each time it is asked: while what is
+/// done between is short, it looks now and then.
+#[derive(Default)]
+struct Stopwatch {
+    start: Option<Instant>,
+    last: Duration,
+    /// How often it may be asked before it looks, and how often it has been.
+    stride: u32,
+    asked: u32,
+}
+
+impl Stopwatch {
+    /// Between two looks it is asked so often at most.
+    const MAX_STRIDE: u32 = 16;
+    /// What is short.
+    const SHORT: Duration = Duration::from_micros(10);
+
+    fn has_passed(&mut self, time: Duration) -> bool {
+        self.asked += 1;
+        if self.asked <= self.stride {
+            return false;
+        }
+        let spent = self.start.get_or_insert_with(Instant::now).elapsed();
+        let short = (spent - self.last) / self.asked < Self::SHORT;
+        self.stride = if short { (self.stride * 2 + 1).min(Self::MAX_STRIDE - 1) } else { 0 };
+        self.last = spent;
+        self.asked = 0;
+        spent >= time
+    }
+}
+
 /// A worker as its own loop and the Python half of its thread see it.
 #[pyclass(frozen, module = "thrasks._thrasks", name = "_LoopSide")]
 pub(crate) struct LoopSide {
@@ -348,47 +434,27 @@ impl LoopSide {
             // A wake-up that was on its way. To stop the loop now would cut its end short.
             return Ok(());
         }
-        let Some(()) = lock(&worker.work).as_ref().map(Work::acknowledge) else { return Ok(()) };
-        let mut start = None::<Instant>;
-        loop {
-            let suspended = match worker.next() {
-                Next::Job(Order::Start(sent)) | Next::Posted(Order::Start(sent)) => {
-                    let job = sent.into_job();
-                    STARTING.set(Some(job.clone()));
-                    let ended = job.start(py, worker);
-                    STARTING.set(None);
-                    // A worker that shares a queue takes the next job only when it can run it at
-                    // once: a task that has just suspended may be ready to go on, and goes first.
-                    !ended && worker.is_pulling()
-                }
-                Next::Posted(Order::Cancel(job, message))
-                | Next::Job(Order::Cancel(job, message)) => {
-                    job.cancel_task(py, message);
-                    false
-                }
-                Next::Posted(Order::Clean(order)) | Next::Job(Order::Clean(order)) => {
-                    // What else has been sent is not to wait for what went wrong here.
-                    if let Err(error) = order.carry_out(py, &worker.event_loop(py)) {
-                        error.write_unraisable(py, None);
-                    }
-                    false
-                }
-                Next::Idle => return Ok(()),
-                Next::Stop => {
-                    worker.event_loop(py).call_method0(intern!(py, "stop"))?;
-                    return Ok(());
-                }
-            };
-            let spent = start.get_or_insert_with(Instant::now).elapsed();
-            if suspended && worker.is_far_ahead() {
-                worker.event_loop(py).call_method1(intern!(py, "call_later"), (PACE, slf))?;
+        TAKING.set(true);
+        let again = take_up(py, worker);
+        TAKING.set(false);
+        // For what this worker has sent to itself meanwhile, nobody has rung.
+        let again = match again {
+            Again::AfterPace if !with_work(Work::is_notified).unwrap_or(false) => {
+                let args = (PACE, slf);
+                worker.event_loop(py).call_method1(intern!(py, "call_later"), args)?;
                 return Ok(());
             }
-            if suspended || spent >= SLICE {
-                worker.event_loop(py).call_method1(intern!(py, "call_soon"), (slf,))?;
-                return Ok(());
+            Again::AfterPace | Again::Soon => true,
+            Again::WhenWoken => false,
+            Again::Never => {
+                worker.event_loop(py).call_method0(intern!(py, "stop"))?;
+                false
             }
+        };
+        if again {
+            worker.event_loop(py).call_method1(intern!(py, "call_soon"), (slf,))?;
         }
+        Ok(())
     }
 
     /// The name of the thread.
@@ -400,19 +466,21 @@ impl LoopSide {
     /// Whether the thread is to end.
     #[getter]
     fn stopping(&self) -> bool {
-        matches!(lock(&self.worker.work).as_ref().map(Work::is_stopping), None | Some(true))
+        with_work(Work::is_stopping).unwrap_or(true)
     }
 
     /// Takes work from now on, on this loop.
     fn attach(slf: &Bound<'_, Self>, event_loop: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = slf.py();
         let worker = &slf.get().worker;
+        let call_soon = event_loop.getattr(intern!(py, "call_soon"))?.unbind();
         let call_soon_threadsafe =
             event_loop.getattr(intern!(py, "call_soon_threadsafe"))?.unbind();
         *lock(&worker.side) =
             Some(Side { event_loop: event_loop.clone().unbind(), settings: None });
         worker.made.store(true, Ordering::Release);
-        let target = Target::Loop { call_soon_threadsafe, take: slf.clone().into_any().unbind() };
+        let take = slf.clone().into_any().unbind();
+        let target = Target::Loop { call_soon, call_soon_threadsafe, take };
         *lock(&worker.doorbell.0) = target;
         // What came before there was anybody to wake.
         event_loop.call_method1(intern!(py, "call_soon"), (slf,))?;
@@ -431,9 +499,9 @@ impl LoopSide {
         worker.spoil();
         *lock(&worker.doorbell.0) = Target::Parked(std::thread::current());
         'looking: loop {
-            let Some(()) = lock(&worker.work).as_ref().map(Work::acknowledge) else { break };
+            with_work(Work::acknowledge);
             loop {
-                match worker.next() {
+                match with_work(Work::next).unwrap_or(Next::Stop) {
                     Next::Job(Order::Start(sent)) => {
                         sent.into_job().fail(py, PyErr::from_value(error.clone()));
                         worker.finish();
