@@ -64,9 +64,62 @@ impl<T> Slots<T> {
     /// ```
     #[track_caller]
     pub fn fill(&self, index: usize, outcome: T) -> bool {
+        self.place(index, outcome);
+        self.settle(1)
+    }
+
+    /// Leaves an outcome in its place, and does not count it yet: see [`settle`](Self::settle).
+    ///
+    /// # Panics
+    ///
+    /// When `index` is out of range, or was filled before.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_gather::Slots;
+    ///
+    /// let slots = Slots::new(2);
+    /// slots.place(0, "a");
+    /// assert_eq!(slots.left(), 2);
+    /// ```
+    #[track_caller]
+    pub fn place(&self, index: usize, outcome: T) {
         let old = lock(&self.slots[index]).replace(outcome);
         assert!(old.is_none(), "slot {index} was filled twice");
-        self.left.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+
+    /// Counts so many outcomes that this thread has [placed](Self::place). Returns whether the last
+    /// one is among them.
+    ///
+    /// Each outcome is counted once. The countdown is what threads that fill slots at the same time
+    /// share: one that fills many in a row counts them together.
+    ///
+    /// # Panics
+    ///
+    /// When more are counted than there are slots.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_gather::Slots;
+    ///
+    /// let slots = Slots::new(3);
+    /// assert!(!slots.fill(2, "c"));
+    /// slots.place(0, "a");
+    /// slots.place(1, "b");
+    /// assert!(slots.settle(2));
+    /// // Nothing was placed, and nothing is the last.
+    /// assert!(!slots.settle(0));
+    /// ```
+    #[track_caller]
+    pub fn settle(&self, count: usize) -> bool {
+        if count == 0 {
+            return false;
+        }
+        let left = self.left.fetch_sub(count, Ordering::AcqRel);
+        assert!(count <= left, "{count} outcomes were counted where {left} were left");
+        left == count
     }
 
     /// How many slots there are.

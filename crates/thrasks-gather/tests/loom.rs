@@ -41,6 +41,28 @@ fn exactly_one_is_the_last_and_it_sees_every_slot() {
 }
 
 #[test]
+fn of_threads_that_count_several_at_once_one_is_the_last_and_sees_every_slot() {
+    model(|| {
+        let slots = Arc::new(Slots::new(4));
+        let fill = |indices: [usize; 2]| {
+            let slots = slots.clone();
+            move || {
+                indices.into_iter().for_each(|index| slots.place(index, index));
+                let last = slots.settle(2);
+                if last {
+                    assert_eq!(slots.take_all(), [Some(0), Some(1), Some(2), Some(3)]);
+                }
+                last
+            }
+        };
+        let theirs = thread::spawn(fill([0, 2]));
+        let mine = fill([1, 3])();
+        assert!(mine ^ theirs.join().unwrap());
+        assert_eq!(slots.left(), 0);
+    });
+}
+
+#[test]
 fn who_sees_the_countdown_at_its_end_sees_what_every_job_did_before() {
     model(|| {
         // Relaxed: loom shows every value that the countdown does not rule out.
