@@ -15,7 +15,7 @@ use thrasks_group::Ticket;
 
 use crate::{
     gate::Gate,
-    gather::GatherPlace,
+    gather::{Gather, GatherPlace},
     handle::HandlePlace,
     home::{Delivery, Home},
     imports,
@@ -112,6 +112,11 @@ impl Spec {
         })
     }
 
+    /// The same for a context that is the task's alone.
+    pub(crate) fn in_context(source: Source, context: Bound<'_, PyAny>) -> Self {
+        Self { source, context: context.unbind(), keywords: None, shares_context: false }
+    }
+
     /// There will be no task: closes the coroutine, if there is one, and lets go of it.
     fn close(self, py: Python<'_>) {
         if let Source::Coroutine(coroutine) = self.source {
@@ -185,8 +190,18 @@ impl Job {
         gate: Option<Arc<Gate>>,
         pin: Option<Pin>,
     ) -> Arc<Self> {
+        Self::in_state(State::Waiting(spec), home, place, gate, pin)
+    }
+
+    fn in_state(
+        state: State,
+        home: Arc<Home>,
+        place: Place,
+        gate: Option<Arc<Gate>>,
+        pin: Option<Pin>,
+    ) -> Arc<Self> {
         Arc::new(Self {
-            state: Mutex::new(State::Waiting(spec)),
+            state: Mutex::new(state),
             home,
             place,
             gate,
@@ -262,19 +277,42 @@ impl Job {
                     // The handle was asked for its name, or given one, during the first step.
                     let _ = task.call_method1(intern!(py, "set_name"), (name,));
                 }
-                let watch = Watch { job: self.clone(), worker: worker.clone() };
-                *lock(&self.state) =
-                    State::Running { worker: worker.clone(), task: task.clone().unbind() };
-                worker.suspend(self);
-                if let Err(error) = Py::new(py, watch)
-                    .and_then(|watch| task.call_method1(intern!(py, "add_done_callback"), (watch,)))
-                {
-                    self.end(py, worker, Outcome::Error(error.into_value(py).into_any()));
-                } else if let Err(error) = self.draw_edges(&task, true) {
-                    error.write_unraisable(py, Some(&task));
-                }
+                self.go_on(py, worker, &task);
                 false
             }
+        }
+    }
+
+    /// The job of a gather that this task is, which has suspended on this worker: [`go_on`](Self::go_on)
+    /// is next.
+    pub(crate) fn of_task(
+        gather: Arc<Gather>,
+        index: usize,
+        worker: &Arc<Worker>,
+        task: &Bound<'_, PyAny>,
+    ) -> Arc<Self> {
+        let home = gather.home().clone();
+        let place = Place::Gather(GatherPlace::new(gather, index));
+        let state = State::Running { worker: worker.clone(), task: task.clone().unbind() };
+        Self::in_state(state, home, place, None, None)
+    }
+
+    /// Its task has suspended on this worker.
+    pub(crate) fn go_on(
+        self: &Arc<Self>,
+        py: Python<'_>,
+        worker: &Arc<Worker>,
+        task: &Bound<'_, PyAny>,
+    ) {
+        let watch = Watch { job: self.clone(), worker: worker.clone() };
+        *lock(&self.state) = State::Running { worker: worker.clone(), task: task.clone().unbind() };
+        worker.suspend(self);
+        if let Err(error) = Py::new(py, watch)
+            .and_then(|watch| task.call_method1(intern!(py, "add_done_callback"), (watch,)))
+        {
+            self.end(py, worker, Outcome::Error(error.into_value(py).into_any()));
+        } else if let Err(error) = self.draw_edges(task, true) {
+            error.write_unraisable(py, Some(task));
         }
     }
 
@@ -504,6 +542,14 @@ impl Job {
         };
         let running = imports::get_running_loop(py)?.is_some();
         Ok(running && imports::current_task(py)?.call0()?.is(&task))
+    }
+
+    /// Whether it is one of this gather, and which.
+    pub(crate) fn index_in(&self, gather: &Arc<Gather>) -> Option<usize> {
+        match &self.place {
+            Place::Gather(place) => place.index_in(gather),
+            Place::Handle(_) | Place::Map(_) => None,
+        }
     }
 
     /// A part of what the job is made of, while it waits.

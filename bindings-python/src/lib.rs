@@ -4,6 +4,7 @@
 //! asyncio loop on a Python thread), a job (a coroutine and the way of its outcome), and glue.
 
 mod bridge;
+mod carrier;
 mod gate;
 mod gather;
 mod group;
@@ -40,7 +41,8 @@ mod _thrasks {
             CallRef, ChannelBase, GeneratorBase, Separate, StreamBase, blocking_counts, start_call,
             start_once, stop_blocking, wait_on_loop,
         },
-        gather::GatherJobs,
+        carrier::Carrier,
+        gather::{GatherJobs, are_distinct_coroutines},
         group::GroupBase,
         handle::JobRef,
         life::Life,

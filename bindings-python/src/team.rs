@@ -11,6 +11,7 @@ use thrasks_loop::{LoopPool, PoolStats};
 use thrasks_sched::{Reason, Rejected};
 
 use crate::{
+    gather::{Gather, Item},
     home::{Delivery, Home},
     imports,
     job::{Job, Sent},
@@ -139,6 +140,30 @@ impl Team {
         refused.map_or(Ok(()), Err)
     }
 
+    /// Gives the scheduler a job for each coroutine of a gather, in order.
+    ///
+    /// # Errors
+    ///
+    /// The jobs from the first that was rejected on have not been told.
+    pub(crate) fn submit_items(&self, gather: &Arc<Gather>) -> PyResult<()> {
+        let mut items =
+            (0..gather.len()).map(|index| Order::Item(Item::new(gather.clone(), index)));
+        self.pool.submit_batch(&mut items).map(drop).map_err(|rejected| self.explain(rejected))
+    }
+
+    /// Whether the jobs of this team are listed as they are sent.
+    pub(crate) fn keeps_list(&self) -> bool {
+        self.roster.is_some()
+    }
+
+    /// Sends each worker an order of its own.
+    pub(crate) fn post_to_all(&self, order: impl Fn() -> Order) {
+        for worker in &self.crew {
+            // A loop that has ended has cancelled what ran on it.
+            let _ = worker.handle().post(order());
+        }
+    }
+
     fn enlist(self: &Arc<Self>, job: &Arc<Job>) -> PyResult<()> {
         if let Some(roster) = &self.roster {
             match roster.admit(job.clone()) {
@@ -211,9 +236,11 @@ impl Team {
     /// The rejection of a job in the words of the Python API.
     fn explain(&self, rejected: Rejected<Order>) -> PyErr {
         let (order, reason) = rejected.into_parts();
-        if let Order::Start(sent) = order {
-            // Taken back, not lost: the caller has it too, and decides.
-            drop(sent.into_job());
+        // Taken back, not lost: the caller has it too, and decides.
+        match order {
+            Order::Start(sent) => drop(sent.into_job()),
+            Order::Item(item) => drop(item.into_parts()),
+            _ => {}
         }
         match reason {
             Reason::Policy(error) => match error.downcast::<PyErr>() {

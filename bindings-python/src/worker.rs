@@ -21,6 +21,7 @@ use pyo3::{
 use thrasks_loop::{Driver, LoopHandle, Next, Work};
 
 use crate::{
+    carrier,
     home::Home,
     imports,
     job::{self, Job, Source, Spec},
@@ -31,7 +32,7 @@ use crate::{
 };
 
 /// How long a worker takes up new jobs before its loop's I/O, timers and running tasks have a turn.
-const SLICE: Duration = Duration::from_millis(1);
+pub(crate) const SLICE: Duration = Duration::from_millis(1);
 
 /// How many more unfinished jobs than the worker with the fewest a worker may have and still take
 /// the next one of a shared queue at once, when its last one has suspended. Further ahead it takes
@@ -60,7 +61,7 @@ thread_local! {
 }
 
 /// Does something with what feeds this thread, if it is a worker's.
-fn with_work<R>(look: impl FnOnce(&Work<Order>) -> R) -> Option<R> {
+pub(crate) fn with_work<R>(look: impl FnOnce(&Work<Order>) -> R) -> Option<R> {
     WORK.with_borrow(|work| work.as_ref().map(look))
 }
 
@@ -71,7 +72,7 @@ pub(crate) fn caller_here(py: Python<'_>) -> PyResult<Option<Arc<Home>>> {
         return Ok(Some(home));
     }
     let task = imports::current_task(py)?.call0()?;
-    let suspended: Vec<_> = lock(&worker.suspended).values().cloned().collect();
+    let suspended = worker.suspended_jobs();
     let current = suspended.iter().find(|job| job.task(py).is_some_and(|own| own.is(&task)));
     Ok(current.map(|job| job.home().clone()))
 }
@@ -227,6 +228,11 @@ impl Worker {
         drop(suspended);
     }
 
+    /// The jobs whose tasks have suspended here.
+    pub(crate) fn suspended_jobs(&self) -> Vec<Arc<Job>> {
+        lock(&self.suspended).values().cloned().collect()
+    }
+
     /// The loop is over: what is still on it will never end.
     fn fail_suspended(&self, py: Python<'_>, why: Option<&PyErr>) {
         let left = std::mem::take(&mut *lock(&self.suspended));
@@ -302,7 +308,7 @@ impl Worker {
     }
 
     /// The loop, which behaves as the caller's from now on.
-    fn configured_loop<'py>(
+    pub(crate) fn configured_loop<'py>(
         &self,
         py: Python<'py>,
         settings: &Settings,
@@ -348,8 +354,27 @@ enum Again {
 fn take_up(py: Python<'_>, worker: &Arc<Worker>) -> Again {
     with_work(Work::acknowledge);
     let mut watch = Stopwatch::default();
+    let mut found = None;
     loop {
-        let suspended = match with_work(Work::next).unwrap_or(Next::Stop) {
+        let next = found.take().or_else(|| with_work(Work::next)).unwrap_or(Next::Stop);
+        let suspended = match next {
+            Next::Job(Order::Item(item)) | Next::Posted(Order::Item(item)) => {
+                STARTING.set(Some(item.gather().home().clone()));
+                let suspended = if carrier::may_be(py) {
+                    let (suspended, next) = carrier::carry(py, worker, item, &mut watch);
+                    found = next;
+                    suspended
+                } else {
+                    item.start_by_itself(py, worker)
+                };
+                drop(STARTING.take());
+                suspended
+            }
+            Next::Posted(Order::CancelAll(gather, message))
+            | Next::Job(Order::CancelAll(gather, message)) => {
+                gather.cancel_suspended(py, worker, message.as_ref());
+                false
+            }
             Next::Job(Order::Start(sent)) | Next::Posted(Order::Start(sent)) => {
                 let job = sent.into_job();
                 STARTING.set(Some(job.home().clone()));
@@ -381,7 +406,8 @@ fn take_up(py: Python<'_>, worker: &Arc<Worker>) -> Again {
             let far_ahead = with_work(|work| work.lead() > MAX_LEAD).unwrap_or(false);
             return if far_ahead { Again::AfterPace } else { Again::Soon };
         }
-        if watch.has_passed(SLICE) {
+        // What has been found already is seen to, whatever the time.
+        if found.is_none() && watch.has_passed(SLICE) {
             return Again::Soon;
         }
     }
@@ -389,13 +415,14 @@ fn take_up(py: Python<'_>, worker: &Arc<Worker>) -> Again {
 
 /// Tells when a time has passed, without a look at the clock each time it is asked: while what is
 /// done between is short, it looks now and then.
-#[derive(Default)]
-struct Stopwatch {
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Stopwatch {
     start: Option<Instant>,
     last: Duration,
     /// How often it may be asked before it looks, and how often it has been.
     stride: u32,
     asked: u32,
+    passed: bool,
 }
 
 impl Stopwatch {
@@ -404,17 +431,19 @@ impl Stopwatch {
     /// What is short.
     const SHORT: Duration = Duration::from_micros(10);
 
-    fn has_passed(&mut self, time: Duration) -> bool {
+    /// Whether so much time has passed. Once it has, that stays so.
+    pub(crate) fn has_passed(&mut self, time: Duration) -> bool {
         self.asked += 1;
-        if self.asked <= self.stride {
-            return false;
+        if self.passed || self.asked <= self.stride {
+            return self.passed;
         }
         let spent = self.start.get_or_insert_with(Instant::now).elapsed();
         let short = (spent - self.last) / self.asked < Self::SHORT;
         self.stride = if short { (self.stride * 2 + 1).min(Self::MAX_STRIDE - 1) } else { 0 };
         self.last = spent;
         self.asked = 0;
-        spent >= time
+        self.passed = spent >= time;
+        self.passed
     }
 }
 
@@ -508,6 +537,9 @@ impl LoopSide {
                     }
                     Next::Posted(Order::Start(sent)) => {
                         sent.into_job().fail(py, PyErr::from_value(error.clone()));
+                    }
+                    Next::Job(Order::Item(item)) => {
+                        item.fail(py, worker, PyErr::from_value(error.clone()));
                     }
                     // There is nothing to cancel and nothing to clean: dropped, it is done.
                     Next::Posted(_) | Next::Job(_) => {}

@@ -64,6 +64,12 @@ def _least_loaded() -> None:
     _replace_defaults(mode=SchedulingMode.LEAST_LOADED)
 
 
+def _tasks() -> None:
+    """Each job has a task of its own from the start, as on Pythons without carriers."""
+    # Read when the first gather is made, and by the interpreters that are started from here.
+    os.environ["THRASKS_CARRIERS"] = "0"
+
+
 def _replace_defaults(
     *, mode: SchedulingMode | None = None, loop_factory: LoopFactory | None = None
 ) -> None:
@@ -95,6 +101,7 @@ FLAVOURS: dict[str, Callable[[], None]] = {
     "uvloop": _uvloop,
     "queue": _queue,
     "least-loaded": _least_loaded,
+    "tasks": _tasks,
 }
 
 

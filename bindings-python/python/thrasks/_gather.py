@@ -13,11 +13,12 @@ from ._arguments import Leasing, LoopFactory
 from ._awaitables import check_awaitables, close_coroutines, set_awaited_by, step
 from ._handles import cancelled_error
 from ._shutdown import Patience
-from ._thrasks import _Gather
+from ._thrasks import _Carrier, _Gather, are_distinct_coroutines
 
 if TYPE_CHECKING:
     from ._modes import Scheduler, SchedulingMode
     from ._pools import LoopPool
+    from ._thrasks import Workers
 
 T = TypeVar("T")
 T1 = TypeVar("T1")
@@ -66,7 +67,8 @@ class GatheringFuture(asyncio.Future[T]):
         self._remote_places: list[int] = []
         #: The outcome of each distinct argument, once it is there.
         self._outcomes: list[Any] = []
-        #: For each argument, which outcome is its.
+        #: For each argument, which outcome is its; empty where that is the one at its own place,
+        #: and all of them are of coroutines.
         self._order: list[int] = []
         #: How much has not ended: each future, and the coroutines together.
         self._left = 0
@@ -124,8 +126,18 @@ class GatheringFuture(asyncio.Future[T]):
 
     # What `threaded_gather` and the workers call.
 
-    def _start(self, aws: tuple[Any, ...], leasing: Leasing) -> None:
+    def _start(self, aws: tuple[Any, ...], leasing: Leasing, distinct_coroutines: bool) -> None:
         """Send the coroutines off, and watch the futures. Where it fails, nothing has begun."""
+        if distinct_coroutines:
+            try:
+                workers = leasing.lease()
+            except BaseException:
+                close_coroutines(aws)
+                raise
+            self._left = 1
+            self._send_off(aws, leasing, workers)
+            self._keep_till_the_end()
+            return
         loop = self.get_loop()
         coroutines: list[Coroutine[Any, Any, Any]] = []
         distinct: dict[Any, int] = {}
@@ -158,15 +170,7 @@ class GatheringFuture(asyncio.Future[T]):
                 self._left += 1
                 # From here on they may run, and are no longer ours to close.
                 ours = False
-                self._remote = _Gather(
-                    coroutines,
-                    loop,
-                    workers,
-                    self,
-                    self._return_exceptions,
-                    leasing.max_concurrency,
-                    leasing.private,
-                )
+                self._send_off(tuple(coroutines), leasing, workers)
         except BaseException:
             if ours:
                 close_coroutines(aws)
@@ -178,8 +182,24 @@ class GatheringFuture(asyncio.Future[T]):
                     future.cancel()
             raise
         if self._left:
-            self._keeper = self._keep()
-            step(self._keeper.__anext__())
+            self._keep_till_the_end()
+
+    def _send_off(
+        self, coroutines: tuple[Coroutine[Any, Any, Any], ...], leasing: Leasing, workers: Workers
+    ) -> None:
+        self._remote = _Gather(
+            coroutines,
+            self.get_loop(),
+            workers,
+            self,
+            self._return_exceptions,
+            leasing.max_concurrency,
+            leasing.private,
+        )
+
+    def _keep_till_the_end(self) -> None:
+        self._keeper = self._keep()
+        step(self._keeper.__anext__())
 
     def _cancel_children(self, msg: Any | None = None) -> bool:
         asked = self._remote is not None and self._remote.cancel(msg)
@@ -212,8 +232,11 @@ class GatheringFuture(asyncio.Future[T]):
 
     def _ended(self, outcomes: list[Any]) -> None:
         """Every coroutine has ended."""
-        for place, outcome in zip(self._remote_places, outcomes, strict=True):
-            self._outcomes[place] = outcome
+        if self._order:
+            for place, outcome in zip(self._remote_places, outcomes, strict=True):
+                self._outcomes[place] = outcome
+        else:
+            self._outcomes = outcomes
         self._remote = None
         self._count_down()
 
@@ -255,7 +278,9 @@ class GatheringFuture(asyncio.Future[T]):
             failure, self._failure = self._failure, None
             self.set_exception(failure or next(cancellations, asyncio.CancelledError()))
         else:
-            self.set_result([outcomes[place] for place in self._order])  # type: ignore[arg-type]
+            if self._order:
+                outcomes = [outcomes[place] for place in self._order]
+            self.set_result(outcomes)  # type: ignore[arg-type]
 
     async def _keep(self) -> AsyncGenerator[None, None]:
         """End what is left when the loop shuts down.
@@ -279,6 +304,8 @@ class GatheringFuture(asyncio.Future[T]):
 
 
 Coroutine.register(GatheringFuture)  # pyright: ignore[reportAttributeAccessIssue]
+# Only as such does `asyncio.Task` take one.
+Coroutine.register(_Carrier)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 @overload
@@ -492,22 +519,27 @@ def threaded_gather(
     try:
         return_exceptions = bool(return_exceptions)
         leasing = Leasing(num_threads, mode, loop_factory, pool, max_concurrency)
-        check_awaitables(aws, loop)
+        distinct_coroutines = are_distinct_coroutines(aws)
+        if not distinct_coroutines:
+            check_awaitables(aws, loop)
     except BaseException:
         close_coroutines(aws)
         raise
     if loop is None:
-        return _when_awaited(aws, leasing, return_exceptions)  # type: ignore[return-value]
+        return _when_awaited(aws, leasing, return_exceptions, distinct_coroutines)  # type: ignore[return-value]
     outer: GatheringFuture[Any] = GatheringFuture(loop, return_exceptions)
-    outer._start(aws, leasing)
+    outer._start(aws, leasing, distinct_coroutines)
     return outer
 
 
 async def _when_awaited(
-    aws: tuple[Awaitable[Any], ...], leasing: Leasing, return_exceptions: bool
+    aws: tuple[Awaitable[Any], ...],
+    leasing: Leasing,
+    return_exceptions: bool,
+    distinct_coroutines: bool,
 ) -> list[Any]:
     outer: GatheringFuture[list[Any]] = GatheringFuture(
         asyncio.get_running_loop(), return_exceptions
     )
-    outer._start(aws, leasing)
+    outer._start(aws, leasing, distinct_coroutines)
     return await outer

@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from concurrent.futures import Executor
 from contextvars import Context
 from typing import Any, Self, TypeVar, final
@@ -20,6 +20,7 @@ __all__ = [
     "StreamBase",
     "Workers",
     "_Call",
+    "_Carrier",
     "_Gather",
     "_Job",
     "_Life",
@@ -29,6 +30,7 @@ __all__ = [
     "_MapJobs",
     "_PooledJobs",
     "after_fork_in_child",
+    "are_distinct_coroutines",
     "blocking_counts",
     "idle_loops",
     "start_call",
@@ -177,10 +179,17 @@ class _PooledJobs:
     def wait(self, future: asyncio.Future[None]) -> None: ...
 
 @final
+class _Carrier:
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> Any: ...
+
+def are_distinct_coroutines(aws: tuple[Any, ...], /) -> bool: ...
+
+@final
 class _Gather:
     def __new__(
         cls,
-        coroutines: Sequence[Coroutine[Any, Any, Any]],
+        coroutines: tuple[Coroutine[Any, Any, Any], ...],
         event_loop: asyncio.AbstractEventLoop,
         workers: Workers,
         caller: Any,

@@ -124,7 +124,9 @@ def configure(
     exception_handler: Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object] | None,
 ) -> None:
     """Make a worker's loop behave as the loop of its caller."""
-    loop.set_debug(debug)
+    if loop.get_debug() != debug:
+        # Setting it has the loop wake itself.
+        loop.set_debug(debug)
     if slow_callback_duration is not None:
         loop.slow_callback_duration = slow_callback_duration
     loop.set_exception_handler(exception_handler)

@@ -16,7 +16,7 @@ use crate::wheel;
 
 /// Those that `cargo xtask test` runs after the plain one, each as pytest's `--flavour` takes it. Every one that
 /// `bindings-python/tests/flavours.py` knows is in one of them.
-const EACH: [&str; 3] = ["debug,queue", "eager,least-loaded", "uvloop,queue"];
+const EACH: [&str; 3] = ["debug,queue", "eager,least-loaded,tasks", "uvloop,queue"];
 
 /// What the tests run in when none is chosen.
 const PLAIN: &str = "plain";
