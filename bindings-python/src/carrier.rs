@@ -20,89 +20,231 @@ use pyo3::{exceptions::PyStopIteration, intern, prelude::*, types::PyDict};
 use thrasks_loop::{Next, Work};
 
 use self::raw::{Seat, Step};
-pub(crate) use self::raw::{Stock, may_be};
+pub(crate) use self::raw::{Stock, are_alike, may_be};
 use crate::{
-    gather::{Gather, Item},
+    gather::{Gather, Item, item_by_itself},
+    home::Home,
     imports,
-    job::Job,
+    job::{self, Boarding, Job, Sent, Snapshot},
     orders::Order,
     outcome::Outcome,
     sync::lock,
     worker::{SLICE, Stopwatch, Worker, with_work},
 };
 
-/// Runs a job, and those of the same gather that come next while they return at once. Returns
-/// whether the last one has suspended, and what was found after it, if that is yet to be seen to.
+/// A job that is to be started.
+pub(crate) enum Passenger {
+    Job(Sent),
+    Item(Item),
+}
+
+/// A job that is being started in a carrier.
+enum Aboard {
+    Job(Arc<Job>),
+    Item(Arc<Gather>, usize),
+}
+
+impl Passenger {
+    pub(crate) fn home(&self) -> &Arc<Home> {
+        match self {
+            Self::Job(sent) => sent.job().home(),
+            Self::Item(item) => item.gather().home(),
+        }
+    }
+
+    /// Starts the job in a task of its own, on the thread of this worker. Returns whether it has
+    /// suspended.
+    pub(crate) fn start_by_itself(self, py: Python<'_>, worker: &Arc<Worker>) -> bool {
+        match self {
+            Self::Job(sent) => !sent.into_job().start(py, worker),
+            Self::Item(item) => item.start_by_itself(py, worker),
+        }
+    }
+
+    /// Takes the job's coroutine, if it is there and its context is to be a copy of this one.
+    fn board<'py>(
+        self,
+        py: Python<'py>,
+        worker: &Arc<Worker>,
+        base: Option<&Arc<Snapshot>>,
+    ) -> Boarded<'py> {
+        match self {
+            Self::Job(sent) => match sent.job().board(py, worker, base) {
+                Boarding::Done(coroutine, snapshot) => {
+                    let coroutine = coroutine.into_bound(py);
+                    Boarded::Yes(Aboard::Job(sent.into_job()), coroutine, snapshot)
+                }
+                Boarding::Over => {
+                    drop(sent.into_job());
+                    Boarded::Over
+                }
+                Boarding::Refused => Boarded::No(Self::Job(sent)),
+            },
+            Self::Item(item) => {
+                if base.is_some_and(|base| !Arc::ptr_eq(base, item.gather().snapshot())) {
+                    return Boarded::No(Self::Item(item));
+                }
+                let (gather, index) = item.into_parts();
+                match gather.take(py, index) {
+                    Some(coroutine) => {
+                        let snapshot = gather.snapshot().clone();
+                        Boarded::Yes(Aboard::Item(gather, index), coroutine, snapshot)
+                    }
+                    None => Boarded::Over,
+                }
+            }
+        }
+    }
+
+    fn into_order(self) -> Order {
+        match self {
+            Self::Job(sent) => Order::Start(sent),
+            Self::Item(item) => Order::Item(item),
+        }
+    }
+}
+
+/// What came of taking a job's coroutine.
+enum Boarded<'py> {
+    Yes(Aboard, Bound<'py, PyAny>, Arc<Snapshot>),
+    /// It was cancelled.
+    Over,
+    No(Passenger),
+}
+
+impl Aboard {
+    /// It has not been begun, and is to have a task of its own. Returns whether it has suspended.
+    fn start_by_itself(
+        self,
+        py: Python<'_>,
+        worker: &Arc<Worker>,
+        coroutine: Py<PyAny>,
+        snapshot: Arc<Snapshot>,
+    ) -> bool {
+        match self {
+            Self::Job(job) => {
+                job.get_off(coroutine, snapshot);
+                !job.start(py, worker)
+            }
+            Self::Item(gather, index) => {
+                item_by_itself(py, worker, gather, index, coroutine.into_bound(py))
+            }
+        }
+    }
+
+    /// The task is its own, and has ended.
+    fn end(self, py: Python<'_>, worker: &Worker, outcome: Outcome) {
+        match self {
+            Self::Job(job) => job.end(py, worker, outcome),
+            Self::Item(gather, index) => {
+                worker.finish();
+                gather.put(py, index, outcome);
+            }
+        }
+    }
+
+    /// The task is its own, and has suspended.
+    fn keep(self, py: Python<'_>, worker: &Arc<Worker>, task: &Bound<'_, PyAny>) {
+        match self {
+            Self::Job(job) => job.keep_task(py, worker, task),
+            Self::Item(gather, index) => {
+                Job::of_task(gather, index, worker, task).go_on(py, worker, task);
+            }
+        }
+    }
+}
+
+/// Runs a job, and those like it that come next while they return at once. Returns whether the last
+/// one has suspended; what was found after it and is yet to be seen to is in `found`.
 pub(crate) fn carry(
     py: Python<'_>,
     worker: &Arc<Worker>,
-    item: Item,
+    first: Passenger,
     watch: &mut Stopwatch,
-) -> (bool, Option<Next<Order>>) {
-    let gather = item.gather().clone();
-    let carrier = Carrier(Mutex::new(Stage::Waiting { item, watch: *watch }));
-    let made = Bound::new(py, carrier).and_then(|carrier| {
-        let task = imports::new_task(py)?.call1((imports::task(py)?,))?;
-        Ok((carrier, task))
-    });
-    let (carrier, task) = match made {
-        Ok(made) => made,
-        // Dropped with the carrier, the job has failed.
-        Err(error) => {
-            error.write_unraisable(py, None);
+    found: &mut Option<Next<Order>>,
+) -> bool {
+    let home = first.home().clone();
+    let (aboard, coroutine, snapshot) = match first.board(py, worker, None) {
+        Boarded::Yes(aboard, coroutine, snapshot) => (aboard, coroutine, snapshot),
+        Boarded::Over => {
             worker.finish();
-            return (false, None);
+            return false;
         }
+        Boarded::No(first) => return first.start_by_itself(py, worker),
     };
-    let started = worker.configured_loop(py, gather.settings()).and_then(|event_loop| {
+    let mut stage = Stage::Nothing;
+    let made = (|| {
+        let event_loop = worker.configured_loop(py, &home.settings)?;
+        let task = imports::new_task(py)?.call1((imports::task(py)?,))?;
+        let context = snapshot.copy(py)?;
         let keywords = PyDict::new(py);
-        let context = gather.copy_context(py)?;
         keywords.set_item(intern!(py, "loop"), &event_loop)?;
         keywords.set_item(intern!(py, "context"), &context)?;
         keywords.set_item(intern!(py, "eager_start"), true)?;
-        carrier.get().set_task(&task, &context);
+        Ok((event_loop, task, context, keywords))
+    })();
+    let (event_loop, task, context, keywords) = match made {
+        Ok(made) => made,
+        Err(error) => {
+            job::close(&coroutine);
+            let error: PyErr = error;
+            aboard.end(py, worker, Outcome::Error(error.into_value(py).into_any()));
+            return false;
+        }
+    };
+    let ride = Ride {
+        first: Some((aboard, coroutine.unbind())),
+        snapshot,
+        home,
+        worker: worker.clone(),
+        watch: *watch,
+        found: None,
+    };
+    let seated = Stage::Seated(ride, task.clone().unbind(), context.unbind());
+    let started = Bound::new(py, Carrier(Mutex::new(seated))).and_then(|carrier| {
         let started = imports::init_task(py)?.call((&task, &carrier), Some(&keywords));
-        started.map(drop).or_else(|error| {
-            imports::disown(py)?.call1((&event_loop, &task))?;
-            Err(error)
-        })
+        stage = std::mem::take(&mut *lock(&carrier.get().0));
+        started.map(drop)
     });
-    // The task may go on: what it refers to is its own affair.
-    let stage = std::mem::take(&mut *lock(&carrier.get().0));
-    drop(carrier);
+    let started = started.or_else(|error| {
+        imports::disown(py)?.call1((&event_loop, &task))?;
+        Err(error)
+    });
     match stage {
-        Stage::Waiting { item, .. } | Stage::Seated { item, .. } => {
+        Stage::Seated(ride, ..) => {
             // It was not so much as begun.
-            let suspended = match started {
-                Ok(()) => item.start_by_itself(py, worker),
+            let Ride { first: Some((aboard, coroutine)), snapshot, .. } = ride else {
+                return false;
+            };
+            match started {
+                Ok(()) => aboard.start_by_itself(py, worker, coroutine, snapshot),
                 Err(error) => {
-                    item.fail(py, worker, error);
+                    job::close(coroutine.bind(py));
+                    aboard.end(py, worker, Outcome::Error(error.into_value(py).into_any()));
                     false
                 }
-            };
-            (suspended, None)
+            }
         }
-        Stage::Over { kept, next, watch: now } => {
+        Stage::Over { kept, watch: now, found: next } => {
             *watch = now;
-            let Some(index) = kept else { return (false, next) };
+            *found = next;
+            let Some(kept) = kept else { return false };
             let outcome = match started {
                 Ok(()) => Outcome::of(&task).ok().flatten(),
                 // KeyboardInterrupt or SystemExit, which asyncio lets through after the task has
                 // taken note of it.
                 Err(error) => Some(Outcome::Error(error.into_value(py).into_any())),
             };
-            let suspended = outcome.is_none();
-            if let Some(outcome) = outcome {
-                outcome.note_origin(&task, worker.handle().name());
-                drop(task);
-                worker.finish();
-                gather.put(py, index, outcome);
-            } else {
-                Job::of_task(gather, index, worker, &task).go_on(py, worker, &task);
-            }
-            (suspended, next)
+            let Some(outcome) = outcome else {
+                kept.keep(py, worker, &task);
+                return true;
+            };
+            outcome.note_origin(&task, worker.handle().name());
+            drop(task);
+            kept.end(py, worker, outcome);
+            false
         }
-        Stage::Nothing => (false, None),
+        Stage::Nothing => false,
     }
 }
 
@@ -112,40 +254,16 @@ pub(crate) struct Carrier(Mutex<Stage>);
 
 #[derive(Default)]
 enum Stage {
-    Waiting {
-        item: Item,
-        watch: Stopwatch,
-    },
-    /// The task, and its context, are there.
-    Seated {
-        item: Item,
-        watch: Stopwatch,
-        task: Py<PyAny>,
-        context: Py<PyAny>,
-    },
+    /// With the task, and its context.
+    Seated(Ride, Py<PyAny>, Py<PyAny>),
     Over {
-        /// The job that the task is, or was, in the end.
-        kept: Option<usize>,
-        next: Option<Next<Order>>,
+        /// The job whose task it is, or was, in the end.
+        kept: Option<Aboard>,
         watch: Stopwatch,
+        found: Option<Next<Order>>,
     },
     #[default]
     Nothing,
-}
-
-impl Carrier {
-    fn set_task(&self, task: &Bound<'_, PyAny>, context: &Bound<'_, PyAny>) {
-        let mut stage = lock(&self.0);
-        *stage = match std::mem::take(&mut *stage) {
-            Stage::Waiting { item, watch } => Stage::Seated {
-                item,
-                watch,
-                task: task.clone().unbind(),
-                context: context.clone().unbind(),
-            },
-            other => other,
-        };
-    }
 }
 
 #[pymethods]
@@ -158,88 +276,128 @@ impl Carrier {
     fn __next__<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let py = slf.py();
         let stage = std::mem::take(&mut *lock(&slf.get().0));
-        let Stage::Seated { item, watch, task, context } = stage else { return Ok(None) };
+        let Stage::Seated(ride, task, context) = stage else { return Ok(None) };
         let Some(seat) = Seat::find(task.bind(py), context.bind(py), slf) else {
-            *lock(&slf.get().0) = Stage::Seated { item, watch, task, context };
+            *lock(&slf.get().0) = Stage::Seated(ride, task, context);
             return Ok(None);
         };
-        let (gather, index) = item.into_parts();
-        let mut ride = Ride { gather, index, watch, next: None };
-        let (kept, step) = ride.run(slf.as_any(), &seat);
-        let kept = kept.then_some(ride.index);
-        *lock(&slf.get().0) = Stage::Over { kept, next: ride.next, watch: ride.watch };
+        let (over, step) = ride.run(slf.as_any(), &seat);
+        *lock(&slf.get().0) = over;
         step
     }
 }
 
 /// The jobs of one carrier, one after the other.
 struct Ride {
-    gather: Arc<Gather>,
-    /// The present job.
-    index: usize,
+    /// The first one, and its coroutine, until it is begun.
+    first: Option<(Aboard, Py<PyAny>)>,
+    /// What the contexts of all of them are copies of.
+    snapshot: Arc<Snapshot>,
+    home: Arc<Home>,
+    worker: Arc<Worker>,
     watch: Stopwatch,
-    next: Option<Next<Order>>,
+    found: Option<Next<Order>>,
 }
 
 impl Ride {
-    /// Runs jobs. Returns whether the task is the last one's from now on, and what its step came to.
+    /// Runs jobs. Returns how it ended, and what the step of the task comes to.
     fn run<'py>(
-        &mut self,
+        mut self,
         carrier: &Bound<'py, PyAny>,
         seat: &Seat<'py>,
-    ) -> (bool, PyResult<Option<Bound<'py, PyAny>>>) {
+    ) -> (Stage, PyResult<Option<Bound<'py, PyAny>>>) {
         let py = carrier.py();
         let untouched = seat.image();
-        // The job whose coroutine is in the seat, and how many have ended and do not count yet.
-        let mut seated = None;
-        let mut placed = 0;
-        let mut take_seat = |coroutine: &Bound<'py, PyAny>, index, gather: &Gather| {
+        let mut tally = Tally::default();
+        // Who has returned and whose coroutine is in the seat.
+        let mut returned: Option<(Aboard, Py<PyAny>)> = None;
+        let first = self.first.take();
+        let mut next = first.map(|(aboard, coroutine)| (aboard, coroutine.into_bound(py)));
+        while let Some((aboard, coroutine)) = next.take() {
             let before = seat.put(coroutine.clone().unbind());
-            if let Some(before_it) = std::mem::replace(&mut seated, index) {
-                gather.give_back(before_it, before);
+            if let Some((aboard, value)) = returned.take() {
+                tally.arrive(py, aboard, value, before);
             }
-        };
+            let step = raw::step(&coroutine);
+            let is_seated = seat.has(&coroutine);
+            drop(coroutine);
+            let step = match step {
+                Step::Returned(value) if is_seated && seat.is_like(&untouched) => {
+                    returned = Some((aboard, value.unbind()));
+                    with_work(Work::finish);
+                    if self.watch.has_passed(SLICE) {
+                        break;
+                    }
+                    (next, self.found) = self.look(py);
+                    continue;
+                }
+                Step::Returned(value) => {
+                    // An instance, since a value may be a tuple, or an exception.
+                    let stop = py.get_type::<PyStopIteration>().call1((value,));
+                    Err(stop.map_or_else(|error| error, PyErr::from_value))
+                }
+                Step::Yielded(value) => Ok(Some(value)),
+                Step::Raised(error) => Err(error),
+            };
+            tally.settle(py);
+            let over = Stage::Over { kept: Some(aboard), watch: self.watch, found: None };
+            return (over, step);
+        }
+        let before = seat.put(carrier.clone().unbind());
+        if let Some((aboard, value)) = returned {
+            tally.arrive(py, aboard, value, before);
+        }
+        tally.settle(py);
+        (Stage::Over { kept: None, watch: self.watch, found: self.found }, Ok(None))
+    }
+
+    /// Looks for a job that can be carried next; or what there is instead.
+    fn look<'py>(&self, py: Python<'py>) -> Found<'py> {
         loop {
-            if let Some(coroutine) = self.gather.take(py, self.index) {
-                take_seat(&coroutine, Some(self.index), &self.gather);
-                let step = raw::step(&coroutine);
-                let is_seated = seat.has(&coroutine);
-                drop(coroutine);
-                let step = match step {
-                    Step::Returned(value) if is_seated && seat.is_like(&untouched) => {
-                        self.gather.place(self.index, value.unbind());
-                        placed += 1;
-                        None
-                    }
-                    Step::Returned(value) => {
-                        // An instance, since a value may be a tuple, or an exception.
-                        let stop = py.get_type::<PyStopIteration>().call1((value,));
-                        Some(Err(stop.map_or_else(|error| error, PyErr::from_value)))
-                    }
-                    Step::Yielded(value) => Some(Ok(Some(value))),
-                    Step::Raised(error) => Some(Err(error)),
-                };
-                if let Some(step) = step {
-                    self.gather.settle(py, placed);
-                    return (true, step);
-                }
-            }
-            with_work(Work::finish);
-            if self.watch.has_passed(SLICE) {
-                break;
-            }
-            match with_work(Work::next) {
-                Some(Next::Job(Order::Item(item))) if item.is_of(&self.gather) => {
-                    self.index = item.into_parts().1;
-                }
-                other => {
-                    self.next = other;
-                    break;
-                }
+            let passenger = match with_work(Work::next) {
+                Some(Next::Job(Order::Item(item))) => Passenger::Item(item),
+                Some(Next::Job(Order::Start(sent))) => Passenger::Job(sent),
+                other => return (None, other),
+            };
+            // Of jobs of two loops the contexts may be alike.
+            let boarded = if Arc::ptr_eq(passenger.home(), &self.home) {
+                passenger.board(py, &self.worker, Some(&self.snapshot))
+            } else {
+                Boarded::No(passenger)
+            };
+            match boarded {
+                Boarded::Yes(aboard, coroutine, _) => return (Some((aboard, coroutine)), None),
+                Boarded::No(passenger) => return (None, Some(Next::Job(passenger.into_order()))),
+                Boarded::Over => self.worker.finish(),
             }
         }
-        take_seat(carrier, None, &self.gather);
-        self.gather.settle(py, placed);
-        (false, Ok(None))
+    }
+}
+
+/// What to go on with: a job and its coroutine, or what else there is.
+type Found<'py> = (Option<(Aboard, Bound<'py, PyAny>)>, Option<Next<Order>>);
+
+/// How many jobs of a gather have ended and do not count yet.
+#[derive(Default)]
+struct Tally(Option<(Arc<Gather>, usize)>);
+
+impl Tally {
+    /// A job has returned a value, and its coroutine is to be given back.
+    fn arrive(&mut self, py: Python<'_>, aboard: Aboard, value: Py<PyAny>, coroutine: Py<PyAny>) {
+        match aboard {
+            Aboard::Job(job) => job.arrive(py, value, coroutine),
+            Aboard::Item(gather, index) => {
+                gather.place(index, value);
+                gather.give_back(index, coroutine);
+                // Jobs that have one context are of one gather.
+                self.0.get_or_insert((gather, 0)).1 += 1;
+            }
+        }
+    }
+
+    fn settle(&mut self, py: Python<'_>) {
+        if let Some((gather, count)) = self.0.take() {
+            gather.settle(py, count);
+        }
     }
 }

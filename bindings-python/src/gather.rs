@@ -17,11 +17,10 @@ use crate::{
     carrier::Stock,
     home::{Delivery, Home},
     imports,
-    job::{self, Job, Place, Source, Spec},
+    job::{self, Job, Place, Snapshot, Source, Spec},
     orders::Order,
     outcome::Outcome,
     pool::Workers,
-    settings::Settings,
     submission::Submission,
     sync::{in_drop, lock},
     team::Team,
@@ -72,10 +71,6 @@ impl Item {
         self.gather.as_ref().expect("taken once, as this goes")
     }
 
-    pub(crate) fn is_of(&self, gather: &Arc<Gather>) -> bool {
-        Arc::ptr_eq(self.gather(), gather)
-    }
-
     /// The job has arrived, or is taken back.
     pub(crate) fn into_parts(mut self) -> (Arc<Gather>, usize) {
         (self.gather.take().expect("taken once, here"), self.index)
@@ -90,19 +85,7 @@ impl Item {
             worker.finish();
             return false;
         };
-        let context = match gather.copy_context(py) {
-            Ok(context) => context,
-            Err(error) => {
-                job::close(&coroutine);
-                worker.finish();
-                gather.put(py, index, Outcome::Error(error.into_value(py).into_any()));
-                return false;
-            }
-        };
-        let spec = Spec::in_context(Source::Coroutine(coroutine.unbind()), context);
-        let home = gather.home.clone();
-        let place = Place::Gather(GatherPlace { gather, index });
-        !Job::new(spec, home, place, None, None).start(py, worker)
+        item_by_itself(py, worker, gather, index, coroutine)
     }
 
     /// The job cannot be run, though this worker has taken it up.
@@ -111,6 +94,30 @@ impl Item {
         let (gather, index) = self.into_parts();
         gather.fail(py, index, error);
     }
+}
+
+/// Starts a job of a gather whose coroutine was taken in a task of its own, on the thread of this
+/// worker. Returns whether it has suspended.
+pub(crate) fn item_by_itself(
+    py: Python<'_>,
+    worker: &Arc<Worker>,
+    gather: Arc<Gather>,
+    index: usize,
+    coroutine: Bound<'_, PyAny>,
+) -> bool {
+    let context = match gather.snapshot.copy(py) {
+        Ok(context) => context,
+        Err(error) => {
+            job::close(&coroutine);
+            worker.finish();
+            gather.put(py, index, Outcome::Error(error.into_value(py).into_any()));
+            return false;
+        }
+    };
+    let spec = Spec::in_context(Source::Coroutine(coroutine.unbind()), context);
+    let home = gather.home.clone();
+    let place = Place::Gather(GatherPlace { gather, index });
+    !Job::new(spec, home, place, None, None).start(py, worker)
 }
 
 impl Drop for Item {
@@ -133,7 +140,7 @@ pub(crate) struct Gather {
     /// The coroutines, unless they are jobs by themselves from the start.
     stock: Stock,
     /// The context of the call, which each job has a copy of.
-    context: Py<PyAny>,
+    snapshot: Arc<Snapshot>,
     return_exceptions: bool,
     /// 0: nothing went wrong; 1: one was cancelled; 2: one raised an exception.
     worst: AtomicU8,
@@ -187,17 +194,13 @@ impl Gather {
         &self.home
     }
 
-    pub(crate) fn settings(&self) -> &Settings {
-        &self.home.settings
-    }
-
     /// How many jobs there are.
     pub(crate) fn len(&self) -> usize {
         self.stock.len()
     }
 
-    pub(crate) fn copy_context<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.context.bind(py).call_method0(intern!(py, "copy"))
+    pub(crate) fn snapshot(&self) -> &Arc<Snapshot> {
+        &self.snapshot
     }
 
     /// Takes the coroutine of a job, which whoever does that starts, or closes.
@@ -370,7 +373,7 @@ impl GatherJobs {
         let gather = Arc::new(Gather {
             slots: Slots::new(coroutines.len()),
             stock: Stock::new(coroutines.iter().take(stocked)),
-            context: imports::copy_context(py)?.call0()?.unbind(),
+            snapshot: Snapshot::new(imports::copy_context(py)?.call0()?),
             return_exceptions,
             worst: AtomicU8::new(0),
             failures: Mutex::new(Vec::new()),
@@ -395,7 +398,7 @@ impl GatherJobs {
             .enumerate()
             .map(|(index, coroutine)| {
                 let source = Source::Coroutine(coroutine.unbind());
-                let spec = Spec::in_context(source, gather.copy_context(py)?);
+                let spec = Spec::in_context(source, gather.snapshot.copy(py)?);
                 let place = Place::Gather(GatherPlace { gather: gather.clone(), index });
                 Ok(Job::new(spec, home.clone(), place, submission.gate().cloned(), None))
             })

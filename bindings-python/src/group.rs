@@ -95,7 +95,8 @@ impl GroupBase {
         let gate = submission.gate().cloned();
         let (job, name) = job::closing(coro, || {
             let name = job::check_arguments(name, kwargs.as_ref())?;
-            let spec = Spec::new(py, Source::Coroutine(coro.clone().unbind()), context, kwargs)?;
+            let source = Source::Coroutine(coro.clone().unbind());
+            let spec = Spec::new(py, source, context, kwargs, submission.last())?;
             let pin = submission.pin(py, &spec)?;
             Ok((Job::new(spec, home.clone(), place, gate, pin), name))
         })?;

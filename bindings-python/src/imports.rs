@@ -35,6 +35,8 @@ imported! {
     interrupt_main: "_thread", "interrupt_main";
     /// `contextvars.Context`.
     context: "contextvars", "Context";
+    /// `contextvars.ContextVar`.
+    context_var: "contextvars", "ContextVar";
     /// `contextvars.copy_context`.
     copy_context: "contextvars", "copy_context";
     /// Refuses keywords that a task does not take.
@@ -103,6 +105,12 @@ methods! {
     exception_of: task, "exception";
     /// The result of one that is done.
     result_of: task, "result";
+    /// Makes a handle, yet to be initialised.
+    new_handle: handle_type, "__new__";
+    /// Initialises a future.
+    init_future: future, "__init__";
+    /// Makes a future done with a result.
+    set_result: future, "set_result";
 }
 
 /// The first two numbers of Python's version. To find them out takes a while.

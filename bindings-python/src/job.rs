@@ -1,7 +1,7 @@
 //! One coroutine on its way: from its caller's thread to a worker's loop, and its outcome back.
 
 use std::sync::{
-    Arc, Mutex,
+    Arc, Mutex, Weak,
     atomic::{AtomicBool, Ordering},
 };
 
@@ -14,6 +14,7 @@ use pyo3::{
 use thrasks_group::Ticket;
 
 use crate::{
+    carrier,
     gate::Gate,
     gather::{Gather, GatherPlace},
     handle::HandlePlace,
@@ -73,12 +74,67 @@ impl Source {
 /// What a task is made of, on the worker.
 pub(crate) struct Spec {
     pub(crate) source: Source,
-    /// Entered by every step of the task.
-    pub(crate) context: Py<PyAny>,
+    pub(crate) context: Surroundings,
     /// Further keywords for `asyncio.Task`.
     pub(crate) keywords: Option<Py<PyDict>>,
     /// The context may be that of other tasks, too.
     pub(crate) shares_context: bool,
+}
+
+/// The context that is entered by every step of a task.
+pub(crate) enum Surroundings {
+    Own(Py<PyAny>),
+    /// A copy of this one, once somebody needs it.
+    CopyOf(Arc<Snapshot>),
+}
+
+/// A context as it was when several jobs were sent off in a row: each runs in a copy of it.
+pub(crate) struct Snapshot(Py<PyAny>);
+
+impl Snapshot {
+    pub(crate) fn new(context: Bound<'_, PyAny>) -> Arc<Self> {
+        Arc::new(Self(context.unbind()))
+    }
+
+    /// The context of the caller: as it was for the last job, if it is so still and that job waits.
+    fn take(py: Python<'_>, last: &Mutex<Weak<Self>>) -> PyResult<Arc<Self>> {
+        let now = imports::copy_context(py)?.call0()?;
+        let known = lock(last).upgrade();
+        if let Some(known) = known
+            && carrier::are_alike(known.0.bind(py), &now)
+        {
+            return Ok(known);
+        }
+        let new = Self::new(now);
+        *lock(last) = Arc::downgrade(&new);
+        Ok(new)
+    }
+
+    pub(crate) fn copy<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.0.bind(py).call_method0(intern!(py, "copy"))
+    }
+}
+
+impl Surroundings {
+    /// The context, which there is from now on.
+    pub(crate) fn context<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let own = match std::mem::replace(self, Self::Own(py.None())) {
+            Self::Own(context) => context,
+            // The only job that it was taken for needs no copy.
+            Self::CopyOf(snapshot) => match Arc::try_unwrap(snapshot) {
+                Ok(Snapshot(context)) => context,
+                Err(shared) => {
+                    let copy = shared.copy(py);
+                    *self = Self::CopyOf(shared);
+                    copy?.unbind()
+                }
+            },
+        };
+        let context = own.bind(py).clone();
+        let old = std::mem::replace(self, Self::Own(own));
+        drop(old);
+        Ok(context)
+    }
 }
 
 impl Spec {
@@ -88,6 +144,7 @@ impl Spec {
         source: Source,
         context: Option<&Bound<'_, PyAny>>,
         keywords: Option<Bound<'_, PyDict>>,
+        last: &Mutex<Weak<Snapshot>>,
     ) -> PyResult<Self> {
         let (context, shares_context) = match context {
             Some(context) if !context.is_instance(imports::context(py)?)? => {
@@ -99,22 +156,18 @@ impl Spec {
             // The calling task is in its own context right now, and on another thread than the new
             // one will be.
             Some(context) if imports::is_own_context(context)? => {
-                (context.call_method0(intern!(py, "copy"))?, false)
+                (Surroundings::Own(context.call_method0(intern!(py, "copy"))?.unbind()), false)
             }
-            Some(context) => (context.clone(), true),
-            None => (imports::copy_context(py)?.call0()?, false),
+            Some(context) => (Surroundings::Own(context.clone().unbind()), true),
+            None => (Surroundings::CopyOf(Snapshot::take(py, last)?), false),
         };
-        Ok(Self {
-            source,
-            context: context.unbind(),
-            keywords: keywords.map(Bound::unbind),
-            shares_context,
-        })
+        Ok(Self { source, context, keywords: keywords.map(Bound::unbind), shares_context })
     }
 
     /// The same for a context that is the task's alone.
     pub(crate) fn in_context(source: Source, context: Bound<'_, PyAny>) -> Self {
-        Self { source, context: context.unbind(), keywords: None, shares_context: false }
+        let context = Surroundings::Own(context.unbind());
+        Self { source, context, keywords: None, shares_context: false }
     }
 
     /// There will be no task: closes the coroutine, if there is one, and lets go of it.
@@ -168,8 +221,18 @@ enum State {
         worker: Arc<Worker>,
         task: Py<PyAny>,
     },
-    /// The outcome, until it is delivered.
-    Ended(Option<Outcome>),
+    /// The outcome, until it is delivered; and the coroutine, if the caller's loop is to let go of it.
+    Ended(Option<(Outcome, Option<Py<PyAny>>)>),
+}
+
+/// What came of an attempt to have a carrier start a job.
+pub(crate) enum Boarding {
+    /// The job's coroutine, and what its context is a copy of.
+    Done(Py<PyAny>, Arc<Snapshot>),
+    /// It was cancelled.
+    Over,
+    /// It needs another carrier, or a task of its own.
+    Refused,
 }
 
 /// What came of a request to cancel.
@@ -247,16 +310,91 @@ impl Job {
         }
     }
 
+    /// Has a carrier start the job: one of jobs whose context is a copy of `base`, or a new one. It
+    /// carries those that were given nothing of their own.
+    pub(crate) fn board(
+        &self,
+        py: Python<'_>,
+        worker: &Arc<Worker>,
+        base: Option<&Arc<Snapshot>>,
+    ) -> Boarding {
+        // A task is told its name as it is made.
+        if self.handle_place().is_none_or(|place| place.name(py).is_some()) {
+            return Boarding::Refused;
+        }
+        let mut state = lock(&self.state);
+        let State::Waiting(spec) = &*state else { return Boarding::Over };
+        let Spec { source, context, keywords, shares_context: _ } = spec;
+        let (Source::Coroutine(_), Surroundings::CopyOf(snapshot), None) =
+            (source, context, keywords)
+        else {
+            return Boarding::Refused;
+        };
+        if base.is_some_and(|base| !Arc::ptr_eq(base, snapshot)) {
+            return Boarding::Refused;
+        }
+        match std::mem::replace(&mut *state, State::Starting(worker.clone())) {
+            State::Waiting(Spec {
+                source: Source::Coroutine(coroutine),
+                context: Surroundings::CopyOf(snapshot),
+                ..
+            }) => Boarding::Done(coroutine, snapshot),
+            _ => unreachable!("looked at under the same lock"),
+        }
+    }
+
+    /// The carrier has not begun it: it waits again.
+    pub(crate) fn get_off(&self, coroutine: Py<PyAny>, snapshot: Arc<Snapshot>) {
+        *lock(&self.state) = State::Waiting(Spec {
+            source: Source::Coroutine(coroutine),
+            context: Surroundings::CopyOf(snapshot),
+            keywords: None,
+            shares_context: false,
+        });
+    }
+
+    /// Its coroutine has returned in a carrier, and goes back to the caller's loop with the value, to
+    /// be let go of there.
+    pub(crate) fn arrive(self: &Arc<Self>, py: Python<'_>, value: Py<PyAny>, coroutine: Py<PyAny>) {
+        self.leave_lists(py);
+        let outcome = Outcome::Value(value);
+        let old = std::mem::replace(
+            &mut *lock(&self.state),
+            State::Ended(Some((outcome, Some(coroutine)))),
+        );
+        drop(old);
+        self.home.send(py, self.clone());
+    }
+
+    /// The task of a carrier is its own, and has suspended.
+    pub(crate) fn keep_task(
+        self: &Arc<Self>,
+        py: Python<'_>,
+        worker: &Arc<Worker>,
+        task: &Bound<'_, PyAny>,
+    ) {
+        self.name_task(task);
+        self.go_on(py, worker, task);
+    }
+
+    /// The handle was asked for its name, or given one, during the first step.
+    fn name_task(&self, task: &Bound<'_, PyAny>) {
+        let py = task.py();
+        if let Some(name) = self.handle_place().and_then(|place| place.name(py)) {
+            let _ = task.call_method1(intern!(py, "set_name"), (name,));
+        }
+    }
+
     /// Starts the job on this worker's loop, whose thread this is. Returns whether it has ended (or
     /// never was): the loop may go on with another job at once.
     pub(crate) fn start(self: &Arc<Self>, py: Python<'_>, worker: &Arc<Worker>) -> bool {
-        let Some(spec) = self.take_spec(State::Starting(worker.clone())) else {
+        let Some(mut spec) = self.take_spec(State::Starting(worker.clone())) else {
             worker.finish();
             return true;
         };
         let name = self.handle_place().and_then(|place| place.name(py));
         let named = name.is_some();
-        let started = worker.make_task(py, &spec, name, &self.home.settings);
+        let started = worker.make_task(py, &mut spec, name, &self.home.settings);
         match started {
             Err(error) => {
                 spec.close(py);
@@ -273,9 +411,8 @@ impl Job {
                     self.end(py, worker, outcome);
                     return true;
                 }
-                if !named && let Some(name) = self.handle_place().and_then(|place| place.name(py)) {
-                    // The handle was asked for its name, or given one, during the first step.
-                    let _ = task.call_method1(intern!(py, "set_name"), (name,));
+                if !named {
+                    self.name_task(&task);
                 }
                 self.go_on(py, worker, &task);
                 false
@@ -338,7 +475,7 @@ impl Job {
     }
 
     /// The job has ended on this worker.
-    fn end(self: &Arc<Self>, py: Python<'_>, worker: &Worker, outcome: Outcome) {
+    pub(crate) fn end(self: &Arc<Self>, py: Python<'_>, worker: &Worker, outcome: Outcome) {
         let old = {
             let mut state = lock(&self.state);
             if let State::Ended(_) = *state {
@@ -437,7 +574,8 @@ impl Job {
         }
     }
 
-    fn deliver_outcome(self: &Arc<Self>, py: Python<'_>, outcome: Outcome) {
+    /// It has ended: others may have its place.
+    fn leave_lists(&self, py: Python<'_>) {
         if let Some(gate) = &self.gate
             && self.at_gate.swap(false, Ordering::SeqCst)
         {
@@ -445,6 +583,10 @@ impl Job {
         }
         self.unpin();
         self.strike(py);
+    }
+
+    fn deliver_outcome(self: &Arc<Self>, py: Python<'_>, outcome: Outcome) {
+        self.leave_lists(py);
         match &self.place {
             Place::Gather(place) => place.put(py, outcome),
             Place::Map(place) => {
@@ -452,7 +594,7 @@ impl Job {
                 self.leave_executor(py);
             }
             Place::Handle(_) => {
-                *lock(&self.state) = State::Ended(Some(outcome));
+                *lock(&self.state) = State::Ended(Some((outcome, None)));
                 self.home.send(py, self.clone());
             }
         }
@@ -552,6 +694,34 @@ impl Job {
         }
     }
 
+    /// The context that its task is going to have, while it waits.
+    pub(crate) fn waiting_context(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        let snapshot = match &*lock(&self.state) {
+            State::Waiting(Spec { context: Surroundings::Own(context), .. }) => {
+                return Ok(Some(context.clone_ref(py)));
+            }
+            State::Waiting(Spec { context: Surroundings::CopyOf(snapshot), .. }) => {
+                snapshot.clone()
+            }
+            _ => return Ok(None),
+        };
+        let copy = snapshot.copy(py)?.unbind();
+        let mut state = lock(&self.state);
+        match &mut *state {
+            State::Waiting(Spec { context, .. }) => match context {
+                // Another thread has asked, too.
+                Surroundings::Own(context) => Ok(Some(context.clone_ref(py))),
+                Surroundings::CopyOf(_) => {
+                    let old = std::mem::replace(context, Surroundings::Own(copy.clone_ref(py)));
+                    drop(state);
+                    drop(old);
+                    Ok(Some(copy))
+                }
+            },
+            _ => Ok(None),
+        }
+    }
+
     /// A part of what the job is made of, while it waits.
     pub(crate) fn spec<R>(&self, read: impl FnOnce(&Spec) -> R) -> Option<R> {
         match &*lock(&self.state) {
@@ -569,10 +739,12 @@ impl Job {
     }
 
     pub(crate) fn take_outcome(&self) -> Option<Outcome> {
-        match &mut *lock(&self.state) {
-            State::Ended(outcome) => outcome.take(),
-            _ => None,
-        }
+        let (outcome, coroutine) = match &mut *lock(&self.state) {
+            State::Ended(outcome) => outcome.take()?,
+            _ => return None,
+        };
+        drop(coroutine);
+        Some(outcome)
     }
 }
 
@@ -636,6 +808,10 @@ impl Sent {
         Self(Some(job))
     }
 
+    pub(crate) fn job(&self) -> &Arc<Job> {
+        self.0.as_ref().expect("taken once, as this goes")
+    }
+
     /// The job has arrived, or is taken back.
     pub(crate) fn into_job(mut self) -> Arc<Job> {
         self.0.take().expect("taken once, here")
@@ -663,8 +839,9 @@ pub(crate) fn close(coroutine: &Bound<'_, PyAny>) {
 /// Refuses what is not a coroutine, with asyncio's words.
 pub(crate) fn check_coroutine(coroutine: &Bound<'_, PyAny>) -> PyResult<()> {
     // A future may pass for a coroutine, but belongs to the loop it is on.
-    if imports::is_coroutine(coroutine)?
-        && !coroutine.is_instance(imports::future(coroutine.py())?)?
+    let py = coroutine.py();
+    if coroutine.get_type().is(imports::coroutine_type(py)?)
+        || imports::is_coroutine(coroutine)? && !coroutine.is_instance(imports::future(py)?)?
     {
         return Ok(());
     }

@@ -51,7 +51,7 @@ impl Pooled {
     ) -> PyResult<Arc<Job>> {
         let py = owner.py();
         let home = Home::of(event_loop)?;
-        let spec = Spec::new(py, source, None, None)?;
+        let spec = Spec::new(py, source, None, None, self.submission.last())?;
         let gate = self.submission.gate().cloned();
         let job = Job::new(spec, home, place, gate, None);
         let Ok(ticket) = self.members.admit(job.clone()) else {

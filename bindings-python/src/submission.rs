@@ -1,6 +1,6 @@
 //! The way of a job to its team.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, Weak};
 
 use pyo3::prelude::*;
 
@@ -8,13 +8,15 @@ use crate::{
     gate::Gate,
     handle::{HandlePlace, JobRef},
     home::Home,
-    job::{self, Job, Place, Source, Spec},
+    job::{self, Job, Place, Snapshot, Source, Spec, Surroundings},
     pins::Pin,
     team::Team,
 };
 
 /// A team, and the gate in front of it.
 pub(crate) struct Submission {
+    /// What the context of the last job is a copy of.
+    last: Mutex<Weak<Snapshot>>,
     team: Arc<Team>,
     gate: Option<Arc<Gate>>,
 }
@@ -22,11 +24,15 @@ pub(crate) struct Submission {
 impl Submission {
     pub(crate) fn new(team: Arc<Team>, max_concurrency: Option<usize>) -> Self {
         let gate = max_concurrency.map(|limit| Gate::new(limit, team.clone()));
-        Self { team, gate }
+        Self { last: Mutex::default(), team, gate }
     }
 
     pub(crate) fn team(&self) -> &Arc<Team> {
         &self.team
+    }
+
+    pub(crate) fn last(&self) -> &Mutex<Weak<Snapshot>> {
+        &self.last
     }
 
     pub(crate) fn gate(&self) -> Option<&Arc<Gate>> {
@@ -35,7 +41,12 @@ impl Submission {
 
     /// Pins a job to the worker for its context, if it shares that with others.
     pub(crate) fn pin(&self, py: Python<'_>, spec: &Spec) -> PyResult<Option<Pin>> {
-        spec.shares_context.then(|| Pin::new(&self.team, spec.context.bind(py))).transpose()
+        match &spec.context {
+            Surroundings::Own(context) if spec.shares_context => {
+                Pin::new(&self.team, context.bind(py)).map(Some)
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Runs something for the loop that runs here. Returns its handle. Where that fails, the
@@ -51,7 +62,7 @@ impl Submission {
         let coroutine = source.made(py);
         let (job, name) = (|| {
             let name = job::check_arguments(name, None)?;
-            let spec = Spec::new(py, source, context, None)?;
+            let spec = Spec::new(py, source, context, None, &self.last)?;
             let pin = self.pin(py, &spec)?;
             let place = Place::Handle(HandlePlace::default());
             let gate = self.gate.clone();

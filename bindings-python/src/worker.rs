@@ -21,7 +21,7 @@ use pyo3::{
 use thrasks_loop::{Driver, LoopHandle, Next, Work};
 
 use crate::{
-    carrier,
+    carrier::{self, Passenger},
     home::Home,
     imports,
     job::{self, Job, Source, Spec},
@@ -267,7 +267,7 @@ impl Worker {
     pub(crate) fn make_task<'py>(
         &self,
         py: Python<'py>,
-        spec: &Spec,
+        spec: &mut Spec,
         name: Option<Py<PyAny>>,
         settings: &Settings,
     ) -> PyResult<Bound<'py, PyAny>> {
@@ -275,7 +275,8 @@ impl Worker {
         let coroutine = spec.source.coroutine(py)?;
         let keywords = PyDict::new(py);
         keywords.set_item(intern!(py, "loop"), &event_loop)?;
-        keywords.set_item(intern!(py, "context"), &spec.context)?;
+        let context = spec.context.context(py)?;
+        keywords.set_item(intern!(py, "context"), &context)?;
         if let Some(name) = name {
             keywords.set_item(intern!(py, "name"), name)?;
         }
@@ -284,7 +285,7 @@ impl Worker {
         } else if spec.shares_context {
             // Found out here whether it can be entered: in a turn of the loop asyncio would only
             // report that it cannot, and never run the task.
-            spec.context.call_method1(py, intern!(py, "run"), (py.get_type::<PyInt>(),))?;
+            context.call_method1(intern!(py, "run"), (py.get_type::<PyInt>(),))?;
         }
         if let Some(more) = &spec.keywords {
             keywords.update(more.bind(py).as_mapping())?;
@@ -358,29 +359,16 @@ fn take_up(py: Python<'_>, worker: &Arc<Worker>) -> Again {
     loop {
         let next = found.take().or_else(|| with_work(Work::next)).unwrap_or(Next::Stop);
         let suspended = match next {
+            Next::Job(Order::Start(sent)) | Next::Posted(Order::Start(sent)) => {
+                start(py, worker, Passenger::Job(sent), &mut watch, &mut found)
+            }
             Next::Job(Order::Item(item)) | Next::Posted(Order::Item(item)) => {
-                STARTING.set(Some(item.gather().home().clone()));
-                let suspended = if carrier::may_be(py) {
-                    let (suspended, next) = carrier::carry(py, worker, item, &mut watch);
-                    found = next;
-                    suspended
-                } else {
-                    item.start_by_itself(py, worker)
-                };
-                drop(STARTING.take());
-                suspended
+                start(py, worker, Passenger::Item(item), &mut watch, &mut found)
             }
             Next::Posted(Order::CancelAll(gather, message))
             | Next::Job(Order::CancelAll(gather, message)) => {
                 gather.cancel_suspended(py, worker, message.as_ref());
                 false
-            }
-            Next::Job(Order::Start(sent)) | Next::Posted(Order::Start(sent)) => {
-                let job = sent.into_job();
-                STARTING.set(Some(job.home().clone()));
-                let ended = job.start(py, worker);
-                drop(STARTING.take());
-                !ended
             }
             Next::Posted(Order::Cancel(job, message)) | Next::Job(Order::Cancel(job, message)) => {
                 job.cancel_task(py, message);
@@ -411,6 +399,24 @@ fn take_up(py: Python<'_>, worker: &Arc<Worker>) -> Again {
             return Again::Soon;
         }
     }
+}
+
+/// Starts a job, by itself or with others that come next. Returns whether the last one has suspended.
+fn start(
+    py: Python<'_>,
+    worker: &Arc<Worker>,
+    job: Passenger,
+    watch: &mut Stopwatch,
+    found: &mut Option<Next<Order>>,
+) -> bool {
+    STARTING.set(Some(job.home().clone()));
+    let suspended = if carrier::may_be(py) {
+        carrier::carry(py, worker, job, watch, found)
+    } else {
+        job.start_by_itself(py, worker)
+    };
+    drop(STARTING.take());
+    suspended
 }
 
 /// Tells when a time has passed, without a look at the clock each time it is asked: while what is

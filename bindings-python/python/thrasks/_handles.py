@@ -35,10 +35,9 @@ class ThreadedTask(asyncio.Future[T]):
 
     __slots__ = ("_job", "_patience")
 
-    def __init__(self, job: _Job, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(loop=loop)
-        self._job = job
-        self._patience: Patience | None = None
+    # Set as it is made, by the native half.
+    _job: _Job
+    _patience: Patience | None
 
     def cancel(self, msg: Any | None = None) -> bool:
         """Ask the task to end.
