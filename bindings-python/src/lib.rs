@@ -3,6 +3,7 @@
 //! It owns no scheduling, counting, queueing or ordering: that is the crates'. Here are a driver (an
 //! asyncio loop on a Python thread), a job (a coroutine and the way of its outcome), and glue.
 
+mod bell;
 mod bridge;
 mod carrier;
 mod gate;

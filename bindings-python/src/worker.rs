@@ -21,6 +21,7 @@ use pyo3::{
 use thrasks_loop::{Driver, LoopHandle, Next, Work};
 
 use crate::{
+    bell::Bell,
     carrier::{self, Passenger},
     home::Home,
     imports,
@@ -85,6 +86,8 @@ pub(crate) struct Worker {
     /// The loop, while it is there. Emptied with the thread's end: a task that was left behind on
     /// it refers to this worker.
     side: Mutex<Option<Side>>,
+    /// What its loop watches, if it does, until the thread ends.
+    bell: Mutex<Option<Arc<Bell>>>,
     /// The loop has been made.
     made: AtomicBool,
     /// Why the loop could not be made, until somebody is told: the exception's traceback refers to
@@ -117,6 +120,7 @@ enum Target {
         call_soon: Py<PyAny>,
         call_soon_threadsafe: Py<PyAny>,
         take: Py<PyAny>,
+        bell: Option<Arc<Bell>>,
     },
     Parked(Thread),
 }
@@ -131,6 +135,13 @@ impl Wake for Doorbell {
             worker.as_ref().is_some_and(|worker| Arc::ptr_eq(&worker.doorbell, self))
         });
         if here && TAKING.get() {
+            return;
+        }
+        let bell = match &*lock(&self.0) {
+            Target::Loop { bell: Some(bell), .. } if !here => Some(bell.clone()),
+            _ => None,
+        };
+        if bell.is_some_and(|bell| bell.ring()) {
             return;
         }
         Python::attach(|py| {
@@ -173,7 +184,8 @@ impl Driver for AsyncioDriver {
             worker.fail_suspended(py, ran.as_ref().err());
             let bell = std::mem::take(&mut *lock(&worker.doorbell.0));
             let side = lock(&worker.side).take();
-            drop((bell, side));
+            let watched = lock(&worker.bell).take();
+            drop((bell, side, watched));
         });
         HERE.set(None);
         // Dropped here, on the thread; the worker itself lives on in whoever still knows it.
@@ -187,6 +199,7 @@ impl Worker {
             doorbell: Arc::default(),
             handle: OnceLock::new(),
             side: Mutex::new(None),
+            bell: Mutex::new(None),
             made: AtomicBool::new(false),
             failure: Mutex::new(None),
             suspended: Mutex::default(),
@@ -504,6 +517,21 @@ impl LoopSide {
         with_work(Work::is_stopping).unwrap_or(true)
     }
 
+    /// Answers the bell: what the loop calls when that can be read.
+    fn answer(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let bell = lock(&slf.get().worker.bell).clone();
+        if let Some(bell) = bell {
+            bell.hush();
+        }
+        Self::__call__(slf)
+    }
+
+    /// The bell is the worker's from now on, which closes it: its loop is to call `answer` when it can
+    /// be read.
+    fn own_bell(&self, descriptor: i32) {
+        *lock(&self.worker.bell) = Some(Arc::new(Bell::new(descriptor)));
+    }
+
     /// Takes work from now on, on this loop.
     fn attach(slf: &Bound<'_, Self>, event_loop: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = slf.py();
@@ -515,7 +543,8 @@ impl LoopSide {
             Some(Side { event_loop: event_loop.clone().unbind(), settings: None });
         worker.made.store(true, Ordering::Release);
         let take = slf.clone().into_any().unbind();
-        let target = Target::Loop { call_soon, call_soon_threadsafe, take };
+        let bell = lock(&worker.bell).clone();
+        let target = Target::Loop { call_soon, call_soon_threadsafe, take, bell };
         *lock(&worker.doorbell.0) = target;
         // What came before there was anybody to wake.
         event_loop.call_method1(intern!(py, "call_soon"), (slf,))?;

@@ -75,8 +75,9 @@ def strangers() -> set[threading.Thread]:
 def descriptors() -> tuple[int, int]:
     """Return how many file descriptors are no loop's, and how many loops are no worker's.
 
-    Each loop has a selector. Besides, asyncio's has two sockets, and uvloop's an event and two
-    pipes; it may have an io_uring, and keeps /dev/null once it has started a process.
+    Each loop has a selector. Besides, asyncio's has two sockets, and a worker's an event; uvloop's
+    has an event and two pipes; it may have an io_uring, and keeps /dev/null once it has started a
+    process.
     """
     if sys.platform != "linux":
         return 0, 0
@@ -87,8 +88,8 @@ def descriptors() -> tuple[int, int]:
             kinds[os.readlink(f"/proc/self/fd/{number}")] += 1
     for name in ("anon_inode:[io_uring]", os.devnull):
         del kinds[name]
-    loops, uvloops = kinds["anon_inode:[eventpoll]"], kinds["anon_inode:[eventfd]"]
-    theirs = 3 * (loops - uvloops) + 4 * uvloops
+    loops, events = kinds["anon_inode:[eventpoll]"], kinds["anon_inode:[eventfd]"]
+    theirs = 3 * loops + min(events, loops)
     return kinds.total() - theirs, max(loops - len(worker_threads()), 0)
 
 
