@@ -634,7 +634,7 @@ impl Job {
         let Some(worker) = self.worker() else { return Cancel::TooLate };
         self.count_request();
         // A loop that has ended has cancelled what ran on it.
-        let _ = worker.handle().post(Order::Cancel(self.clone(), message));
+        let _ = worker.post(Order::Cancel(self.clone(), message));
         Cancel::Requested
     }
 

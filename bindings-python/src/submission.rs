@@ -108,7 +108,10 @@ impl Submission {
     pub(crate) fn submit(&self, py: Python<'_>, job: &Arc<Job>) -> PyResult<()> {
         let sent = match &self.gate {
             Some(gate) => gate.enter(py, job.clone()),
-            None => self.team.submit(job.clone()),
+            None => self
+                .team
+                .submit_one_of_many(job.clone())
+                .map(|()| self.team.rouse_soon(py, job.home())),
         };
         // Another thread may have cancelled it on its way, and its workers are gone for that reason:
         // it has an outcome, and nobody needs to run it.

@@ -1,7 +1,7 @@
 //! Loop threads at work for one scheduler: a lease.
 
 use std::sync::{
-    Arc, Mutex,
+    Arc, Mutex, Weak,
     atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
@@ -44,6 +44,8 @@ pub(crate) struct Team {
     abandoned: AtomicBool,
     /// The threads are being given back, or have been.
     released: AtomicBool,
+    /// The workers will be roused soon, by a caller's loop.
+    rousing: AtomicBool,
 }
 
 /// A future of a caller's loop that is to be resolved.
@@ -80,6 +82,7 @@ impl Team {
             waiter: Mutex::new(None),
             abandoned: AtomicBool::new(false),
             released: AtomicBool::new(false),
+            rousing: AtomicBool::new(false),
         }))
     }
 
@@ -109,6 +112,14 @@ impl Team {
     ///
     /// The job has not been told: the caller fails or withdraws it.
     pub(crate) fn submit(self: &Arc<Self>, job: Arc<Job>) -> PyResult<()> {
+        self.submit_one_of_many(job)?;
+        self.rouse();
+        Ok(())
+    }
+
+    /// The same, but a worker may look for it a little later: the caller [rouses](Self::rouse_soon)
+    /// it.
+    pub(crate) fn submit_one_of_many(self: &Arc<Self>, job: Arc<Job>) -> PyResult<()> {
         self.enlist(&job)?;
         let pinned = job.pinned();
         let order = Order::Start(Sent::new(job));
@@ -136,7 +147,9 @@ impl Team {
                 None
             }
         });
-        self.pool.submit_batch(&mut jobs).map(drop).map_err(|rejected| self.explain(rejected))?;
+        let sent = self.pool.submit_batch(&mut jobs).map(drop);
+        self.rouse();
+        sent.map_err(|rejected| self.explain(rejected))?;
         refused.map_or(Ok(()), Err)
     }
 
@@ -148,7 +161,32 @@ impl Team {
     pub(crate) fn submit_items(&self, gather: &Arc<Gather>) -> PyResult<()> {
         let mut items =
             (0..gather.len()).map(|index| Order::Item(Item::new(gather.clone(), index)));
-        self.pool.submit_batch(&mut items).map(drop).map_err(|rejected| self.explain(rejected))
+        let sent = self.pool.submit_batch(&mut items).map(drop);
+        self.rouse();
+        sent.map_err(|rejected| self.explain(rejected))
+    }
+
+    /// Ends the naps of the workers: something was sent to one of them.
+    pub(crate) fn rouse(&self) {
+        self.crew.iter().for_each(|worker| worker.rouse());
+    }
+
+    /// Ends them soon: when the loop that runs here, which is this one, has a turn. For those who
+    /// create one task after the other.
+    pub(crate) fn rouse_soon(self: &Arc<Self>, py: Python<'_>, home: &Arc<Home>) {
+        if !self.crew.iter().any(|worker| worker.is_napping()) {
+            return;
+        }
+        if home.is_here(py) {
+            let rouse = Rouse { team: Arc::downgrade(self) };
+            if self.rousing.swap(true, Ordering::AcqRel)
+                || home.event_loop(py).call_method1(intern!(py, "call_soon"), (rouse,)).is_ok()
+            {
+                return;
+            }
+            self.rousing.store(false, Ordering::Release);
+        }
+        self.rouse();
     }
 
     /// Whether the jobs of this team are listed as they are sent.
@@ -160,7 +198,7 @@ impl Team {
     pub(crate) fn post_to_all(&self, order: impl Fn() -> Order) {
         for worker in &self.crew {
             // A loop that has ended has cancelled what ran on it.
-            let _ = worker.handle().post(order());
+            let _ = worker.post(order());
         }
     }
 
@@ -303,7 +341,7 @@ impl Team {
         for worker in workers {
             let order = CleanOrder(Some((cleaning.clone(), (*worker).clone())));
             // Given back, or dropped by a loop that ends, it counts as carried out.
-            let _ = worker.handle().post(Order::Clean(order));
+            let _ = worker.post(Order::Clean(order));
         }
     }
 
@@ -312,6 +350,22 @@ impl Team {
             if !worker.is_spoilt() {
                 threads::cache().put(self.kind, thread);
             }
+        }
+    }
+}
+
+/// A callback of a caller's loop: ends the naps of its workers.
+#[pyclass(frozen, module = "thrasks._thrasks", name = "_Rouse")]
+struct Rouse {
+    team: Weak<Team>,
+}
+
+#[pymethods]
+impl Rouse {
+    fn __call__(&self) {
+        if let Some(team) = self.team.upgrade() {
+            team.rousing.store(false, Ordering::Release);
+            team.rouse();
         }
     }
 }

@@ -43,6 +43,9 @@ const MAX_LEAD: usize = 4;
 /// How many seconds a worker that is far ahead waits before it takes the next job.
 const PACE: f64 = 0.001;
 
+/// How many seconds a worker naps that has run out of tasks: see [`Worker::nap`].
+const NAP: f64 = 0.001;
+
 /// Runs an asyncio loop on a thread.
 pub(crate) struct AsyncioDriver {
     pub(crate) worker: Arc<Worker>,
@@ -88,6 +91,10 @@ pub(crate) struct Worker {
     side: Mutex<Option<Side>>,
     /// What its loop watches, if it does, until the thread ends.
     bell: Mutex<Option<Arc<Bell>>>,
+    /// It sleeps, for a short while, though its work's signal is raised: see [`Worker::nap`].
+    napping: AtomicBool,
+    /// A timer will end a nap.
+    timed: AtomicBool,
     /// The loop has been made.
     made: AtomicBool,
     /// Why the loop could not be made, until somebody is told: the exception's traceback refers to
@@ -200,6 +207,8 @@ impl Worker {
             handle: OnceLock::new(),
             side: Mutex::new(None),
             bell: Mutex::new(None),
+            napping: AtomicBool::new(false),
+            timed: AtomicBool::new(false),
             made: AtomicBool::new(false),
             failure: Mutex::new(None),
             suspended: Mutex::default(),
@@ -265,6 +274,50 @@ impl Worker {
     /// A scheduled job has ended here. On the worker's thread.
     pub(crate) fn finish(&self) {
         with_work(Work::finish);
+    }
+
+    /// Gives the worker something to do that is not from its scheduler.
+    ///
+    /// # Errors
+    ///
+    /// Its loop has ended.
+    pub(crate) fn post(self: &Arc<Self>, order: Order) -> Result<(), Order> {
+        self.handle().post(order)?;
+        self.rouse();
+        Ok(())
+    }
+
+    /// Sleeps for a short while, and looks for work again then. On the worker's thread, between two
+    /// rounds of work.
+    ///
+    /// Whoever creates tasks one by one is slower than the workers, which would be woken for each of
+    /// them. So one that has run out of tasks takes a nap first: its signal is raised, so that nobody
+    /// wakes it for what comes, and a timer ends the nap. Who does not want to wait for that
+    /// [rouses](Self::rouse) it: those who create tasks do as soon as their loop has a turn, all
+    /// others at once.
+    ///
+    /// In this order: whoever finds the signal raised by this finds the flag set as well.
+    fn nap(self: &Arc<Self>, py: Python<'_>) -> PyResult<()> {
+        if !self.timed.swap(true, Ordering::Relaxed) {
+            let end = NapEnd { worker: self.clone() };
+            self.event_loop(py).call_method1(intern!(py, "call_later"), (NAP, end))?;
+        }
+        self.napping.store(true, Ordering::SeqCst);
+        TAKING.set(true);
+        self.handle().notify();
+        TAKING.set(false);
+        Ok(())
+    }
+
+    pub(crate) fn is_napping(&self) -> bool {
+        self.napping.load(Ordering::SeqCst)
+    }
+
+    /// Ends the nap that the worker takes, if it does: something was sent to it.
+    pub(crate) fn rouse(&self) {
+        if self.is_napping() && self.napping.swap(false, Ordering::SeqCst) {
+            self.doorbell.wake_by_ref();
+        }
     }
 
     /// The loop, from when it is made until its thread ends.
@@ -354,6 +407,20 @@ impl Worker {
     }
 }
 
+/// The callback of a timer: ends a worker's nap.
+#[pyclass(frozen, module = "thrasks._thrasks", name = "_NapEnd")]
+struct NapEnd {
+    worker: Arc<Worker>,
+}
+
+#[pymethods]
+impl NapEnd {
+    fn __call__(&self) {
+        self.worker.timed.store(false, Ordering::Relaxed);
+        self.worker.rouse();
+    }
+}
+
 /// When a worker's loop is to take up work again.
 enum Again {
     WhenWoken,
@@ -364,8 +431,10 @@ enum Again {
     Never,
 }
 
-/// Takes up work, until there is none or the loop's own callbacks are to have a turn.
-fn take_up(py: Python<'_>, worker: &Arc<Worker>) -> Again {
+/// Takes up work, until there is none or the loop's own callbacks are to have a turn. Returns when to
+/// do so again, and whether any of it was a task that was sent by itself, as more may be.
+fn take_up(py: Python<'_>, worker: &Arc<Worker>) -> (Again, bool) {
+    let mut tired = false;
     with_work(Work::acknowledge);
     let mut watch = Stopwatch::default();
     let mut found = None;
@@ -373,6 +442,7 @@ fn take_up(py: Python<'_>, worker: &Arc<Worker>) -> Again {
         let next = found.take().or_else(|| with_work(Work::next)).unwrap_or(Next::Stop);
         let suspended = match next {
             Next::Job(Order::Start(sent)) | Next::Posted(Order::Start(sent)) => {
+                tired = true;
                 start(py, worker, Passenger::Job(sent), &mut watch, &mut found)
             }
             Next::Job(Order::Item(item)) | Next::Posted(Order::Item(item)) => {
@@ -398,18 +468,19 @@ fn take_up(py: Python<'_>, worker: &Arc<Worker>) -> Again {
                 with_work(Work::acknowledge);
                 false
             }
-            Next::Idle => return Again::WhenWoken,
-            Next::Stop => return Again::Never,
+            Next::Idle => return (Again::WhenWoken, tired),
+            Next::Stop => return (Again::Never, tired),
         };
         // A worker that shares a queue takes the next job only when it can run it at once: a task
         // that has just suspended may be ready to go on, and goes first.
         if suspended && with_work(Work::is_shared).unwrap_or(false) {
             let far_ahead = with_work(|work| work.lead() > MAX_LEAD).unwrap_or(false);
-            return if far_ahead { Again::AfterPace } else { Again::Soon };
+            let again = if far_ahead { Again::AfterPace } else { Again::Soon };
+            return (again, tired);
         }
         // What has been found already is seen to, whatever the time.
         if found.is_none() && watch.has_passed(SLICE) {
-            return Again::Soon;
+            return (Again::Soon, tired);
         }
     }
 }
@@ -482,8 +553,9 @@ impl LoopSide {
             // A wake-up that was on its way. To stop the loop now would cut its end short.
             return Ok(());
         }
+        worker.napping.store(false, Ordering::SeqCst);
         TAKING.set(true);
-        let again = take_up(py, worker);
+        let (again, tired) = take_up(py, worker);
         TAKING.set(false);
         // For what this worker has sent to itself meanwhile, nobody has rung.
         let again = match again {
@@ -493,6 +565,7 @@ impl LoopSide {
                 return Ok(());
             }
             Again::AfterPace | Again::Soon => true,
+            Again::WhenWoken if tired => return worker.nap(py),
             Again::WhenWoken => false,
             Again::Never => {
                 worker.event_loop(py).call_method0(intern!(py, "stop"))?;
