@@ -13,7 +13,7 @@ impl Bell {
     /// Takes over a descriptor that nobody else owns: an eventfd that does not block.
     pub(crate) fn new(descriptor: i32) -> Self {
         use std::os::fd::FromRawFd;
-        // SAFETY: `_workers._hang_bell` has just made it, and closes it nowhere.
+        // SAFETY: `_workers.make_bell` has just made it, and nobody else closes it.
         Self(unsafe { File::from_raw_fd(descriptor) })
     }
 }

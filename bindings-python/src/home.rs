@@ -14,9 +14,11 @@ use pyo3::{intern, prelude::*};
 use thrasks_loop::Inbox;
 
 use crate::{
+    bell::Bell,
     imports, ring,
     settings::Settings,
     sync::{in_drop, lock},
+    worker,
 };
 
 /// How long a batch of deliveries may hold the caller's loop before its other callbacks have a turn.
@@ -43,6 +45,8 @@ pub(crate) struct Home {
 
 struct HomeWaker {
     event_loop: Py<PyAny>,
+    /// What the loop watches, if it does; otherwise it is woken by its `call_soon_threadsafe`.
+    bell: Option<Arc<HomeBell>>,
     /// Set once, right after the `Home` is made: the two refer to each other.
     home: OnceLock<Weak<Home>>,
     closed: AtomicBool,
@@ -60,8 +64,10 @@ impl Home {
             home.settings.refresh(event_loop)?;
             return Ok(home);
         }
+        let bell = HomeBell::of(event_loop)?;
         let waker = Arc::new(HomeWaker {
             event_loop: event_loop.clone().unbind(),
+            bell: bell.clone(),
             home: OnceLock::new(),
             closed: AtomicBool::new(false),
         });
@@ -71,6 +77,9 @@ impl Home {
             settings: Settings::of(event_loop)?,
         });
         let _ = waker.home.set(Arc::downgrade(&home));
+        if let Some(bell) = bell {
+            *lock(&bell.home) = Arc::downgrade(&home);
+        }
         let mut homes = lock(&HOMES);
         let homes = homes.get_or_insert_default();
         homes.retain(|_, home| home.strong_count() > 0);
@@ -163,15 +172,98 @@ impl Wake for HomeWaker {
             let event_loop = self.event_loop.bind(py);
             // A loop that is closed at this very moment may take the callback after it has dropped
             // all that it had: then it is closed by now, and will not call it.
-            let rung = event_loop
-                .getattr(intern!(py, "call_soon_threadsafe"))
-                .and_then(|bell| Ok((bell, Bound::new(py, self.drain())?)))
-                .is_ok_and(|(bell, drain)| ring::ring(py, &bell, &drain));
+            let rung = self.bell.as_ref().is_some_and(|bell| bell.bell.ring());
+            let rung = rung
+                || event_loop
+                    .getattr(intern!(py, "call_soon_threadsafe"))
+                    .and_then(|bell| Ok((bell, Bound::new(py, self.drain())?)))
+                    .is_ok_and(|(bell, drain)| ring::ring(py, &bell, &drain));
             if !rung || self.is_closed(py) {
                 // "Event loop is closed". Whoever sends looks at this flag after each push.
                 self.closed.store(true, Ordering::Release);
             }
         });
+    }
+}
+
+/// What a caller's loop watches, from its first home on for as long as it is open.
+///
+/// The loop has it, by way of a [`HomeReader`], and the homes that it has one after the other. It
+/// refers to none of them.
+struct HomeBell {
+    bell: Bell,
+    /// The present one.
+    home: Mutex<Weak<Home>>,
+    /// The loop watches it no more.
+    closed: AtomicBool,
+}
+
+/// The bells of the loops that have one now, by the loop's address. The loop has a part in its bell:
+/// when it is gone, so is that, unless a home has it, which keeps the loop alive.
+static BELLS: Mutex<Option<HashMap<usize, Weak<HomeBell>>>> = Mutex::new(None);
+
+impl HomeBell {
+    /// The bell of this loop, which is hung if that can be done here.
+    fn of(event_loop: &Bound<'_, PyAny>) -> PyResult<Option<Arc<Self>>> {
+        let py = event_loop.py();
+        let key = event_loop.as_ptr() as usize;
+        let known = lock(&BELLS).as_ref().and_then(|bells| bells.get(&key)?.upgrade());
+        if let Some(known) = known {
+            return Ok((!known.closed.load(Ordering::Acquire)).then_some(known));
+        }
+        // What is registered with a worker's loop is taken for what a task has left behind.
+        let is_here = imports::get_running_loop(py)?.is_some_and(|here| here.is(event_loop));
+        if !is_here || worker::is_here() {
+            return Ok(None);
+        }
+        let descriptor = imports::make_bell(py)?.call1((event_loop,))?;
+        if descriptor.is_none() {
+            return Ok(None);
+        }
+        let descriptor = descriptor.extract()?;
+        let bell = Arc::new(Self {
+            bell: Bell::new(descriptor),
+            home: Mutex::default(),
+            closed: AtomicBool::new(false),
+        });
+        let reader = Bound::new(py, HomeReader { bell: bell.clone() })?;
+        if event_loop.call_method1(intern!(py, "add_reader"), (descriptor, reader)).is_err() {
+            // A loop may have no such thing, and be woken by other means.
+            return Ok(None);
+        }
+        let mut bells = lock(&BELLS);
+        let bells = bells.get_or_insert_default();
+        bells.retain(|_, bell| bell.strong_count() > 0);
+        bells.insert(key, Arc::downgrade(&bell));
+        Ok(Some(bell))
+    }
+}
+
+/// The callback with which a caller's loop fetches what was sent to it, when its bell can be read.
+///
+/// A loop that is closed lets go of what it watches. So one that is dropped says that the loop will
+/// not come any more, to whoever has sent something and thinks that it will.
+#[pyclass(frozen, module = "thrasks._thrasks", name = "_Reader")]
+struct HomeReader {
+    bell: Arc<HomeBell>,
+}
+
+#[pymethods]
+impl HomeReader {
+    fn __call__(&self, py: Python<'_>) -> PyResult<()> {
+        self.bell.bell.hush();
+        let home = lock(&self.bell.home).upgrade();
+        home.map_or(Ok(()), |home| home.drain(py))
+    }
+}
+
+impl Drop for HomeReader {
+    fn drop(&mut self) {
+        self.bell.closed.store(true, Ordering::Release);
+        let home = lock(&self.bell.home).upgrade();
+        if let Some(home) = home {
+            in_drop(|py| home.abandon(py));
+        }
     }
 }
 

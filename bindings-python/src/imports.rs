@@ -45,6 +45,8 @@ imported! {
     handle_type: "thrasks._handles", "ThreadedTask";
     /// The Python half of a loop thread.
     run_worker: "thrasks._workers", "run";
+    /// Makes a descriptor for a loop to watch.
+    make_bell: "thrasks._workers", "make_bell";
     /// Puts a loop back into the state in which it was made.
     clean_loop: "thrasks._cleaning", "clean";
     /// Makes a coroutine of what a function returns.

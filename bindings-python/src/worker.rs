@@ -69,6 +69,11 @@ pub(crate) fn with_work<R>(look: impl FnOnce(&Work<Order>) -> R) -> Option<R> {
     WORK.with_borrow(|work| work.as_ref().map(look))
 }
 
+/// Whether this thread is a worker's.
+pub(crate) fn is_here() -> bool {
+    HERE.with_borrow(Option::is_some)
+}
+
 /// Who has sent the job whose code asks, if that runs on a worker.
 pub(crate) fn caller_here(py: Python<'_>) -> PyResult<Option<Arc<Home>>> {
     let Some(worker) = HERE.with_borrow(Option::clone) else { return Ok(None) };

@@ -97,18 +97,28 @@ def run(side: _LoopSide, loop_factory: Callable[[], asyncio.AbstractEventLoop] |
     _close(loop)
 
 
-def _hang_bell(loop: asyncio.AbstractEventLoop, side: _LoopSide) -> None:
-    """Have the loop watch a descriptor that the worker is woken by.
+def make_bell(loop: asyncio.AbstractEventLoop) -> int | None:
+    """Make a descriptor for a loop to watch, by which it is woken, where that can be done.
 
     This is cheaper than `call_soon_threadsafe`, on both sides; uvloop does it that way by itself.
-    Where a loop has a method of its own for that, it is called.
+    Where a loop has a method of its own for that, it is to be called.
     """
     asyncios_own = (
         isinstance(loop, asyncio.SelectorEventLoop)
         and type(loop).call_soon_threadsafe is asyncio.BaseEventLoop.call_soon_threadsafe
     )
-    if asyncios_own and hasattr(os, "eventfd"):
-        bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+    if not asyncios_own or not hasattr(os, "eventfd"):
+        return None
+    try:
+        return os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+    except OSError:
+        # There are too many.
+        return None
+
+
+def _hang_bell(loop: asyncio.AbstractEventLoop, side: _LoopSide) -> None:
+    bell = make_bell(loop)
+    if bell is not None:
         side.own_bell(bell)
         loop.add_reader(bell, side.answer)
 
