@@ -19,8 +19,7 @@ use std::sync::{Arc, Mutex};
 use pyo3::{exceptions::PyStopIteration, intern, prelude::*, types::PyDict};
 use thrasks_loop::{Next, Work};
 
-use self::raw::{Seat, Step};
-pub(crate) use self::raw::{Stock, are_alike, may_be};
+pub(crate) use self::raw::{Seat, Step, Stock, are_alike, may_be, step};
 use crate::{
     gather::{Gather, Item, item_by_itself},
     home::Home,
@@ -277,7 +276,7 @@ impl Carrier {
         let py = slf.py();
         let stage = std::mem::take(&mut *lock(&slf.get().0));
         let Stage::Seated(ride, task, context) = stage else { return Ok(None) };
-        let Some(seat) = Seat::find(task.bind(py), context.bind(py), slf) else {
+        let Some(seat) = Seat::find(task.bind(py), context.bind(py), slf.as_any()) else {
             *lock(&slf.get().0) = Stage::Seated(ride, task, context);
             return Ok(None);
         };
@@ -318,7 +317,7 @@ impl Ride {
             if let Some((aboard, value)) = returned.take() {
                 tally.arrive(py, aboard, value, before);
             }
-            let step = raw::step(&coroutine);
+            let step = step(&coroutine);
             let is_seated = seat.has(&coroutine);
             drop(coroutine);
             let step = match step {

@@ -47,7 +47,7 @@ mod _thrasks {
         group::GroupBase,
         handle::JobRef,
         life::Life,
-        local::{LocalJobs, LocalRef},
+        local::{LocalCarrier, LocalJobs, LocalRef},
         mapping::MapJobs,
         pool::Workers,
         pooled::PooledJobs,

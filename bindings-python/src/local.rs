@@ -1,22 +1,26 @@
 //! Jobs on the caller's own loop: the native half of an executor that has no threads.
 
+mod carrier;
+mod worker;
+
 use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, Weak,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
 };
 
 use pyo3::{
-    exceptions::{PyException, PyRuntimeError, PyValueError},
+    exceptions::{PyRuntimeError, PyValueError},
     intern,
     prelude::*,
-    types::{PyDict, PyString, PyTuple, PyWeakrefReference},
+    types::{PyDict, PyTuple, PyWeakrefReference},
 };
-use thrasks_pool::{Act, Roster, Ticket, WorkerId};
+use thrasks_pool::{Act, Roster, Ticket};
 
+pub(crate) use self::carrier::LocalCarrier;
+use self::worker::Worker;
 use crate::{
     imports,
     job::{Source, close},
@@ -25,12 +29,6 @@ use crate::{
     pooled::resolve,
     sync::{in_drop, lock},
 };
-
-/// How long jobs that never suspend may hold the loop before others have a turn.
-const SLICE: Duration = Duration::from_millis(1);
-
-/// How many jobs are run between two looks at the clock.
-const LOOK: u32 = 16;
 
 /// Runs jobs as tasks of one loop, at most so many at once.
 ///
@@ -80,9 +78,11 @@ pub(crate) struct LocalKey {
 
 struct Starting {
     number: u64,
-    /// With which message it was asked to end meanwhile, if it was.
-    cancelled_with: Option<Option<Py<PyAny>>>,
+    cancelled_with: CancelledWith,
 }
+
+/// With which message a job was asked to end during its first step, if it was.
+type CancelledWith = Option<Option<Py<PyAny>>>;
 
 impl Drop for Job {
     fn drop(&mut self) {
@@ -230,15 +230,7 @@ impl Shared {
         // None of the workers waits: who finds no job leaves.
         if let Act::Start(id) = submitted.act {
             let name = format!("{}_{}", self.prefix, id.index());
-            let worker = Worker {
-                shared: self.clone(),
-                id,
-                name: PyString::new(py, &name).unbind(),
-                current: Mutex::default(),
-                event_loop: event_loop()?.unbind(),
-                _owner: owner.clone().unbind(),
-            };
-            Worker::call_soon(&Bound::new(py, worker)?)?;
+            Worker::begin(self, id, &name, event_loop()?, owner)?;
         }
         Ok(LocalKey { ticket: submitted.ticket, number })
     }
@@ -281,6 +273,16 @@ impl Shared {
         Ok(Some(true))
     }
 
+    /// Takes note that the first step of a job begins.
+    fn first_step_begins(&self, number: u64) {
+        lock(&self.starting).push(Starting { number, cancelled_with: None });
+    }
+
+    /// That it has ended.
+    fn first_step_ends(&self) -> CancelledWith {
+        lock(&self.starting).pop().and_then(|starting| starting.cancelled_with)
+    }
+
     fn tell_if_idle(&self, py: Python<'_>) -> PyResult<()> {
         let stats = self.roster.stats();
         if stats.running + stats.queued > 0 {
@@ -291,124 +293,10 @@ impl Shared {
     }
 }
 
-/// One of the workers, while it has jobs: the callback with which it takes up work, and that of the
-/// task that it runs.
-#[pyclass(frozen, module = "thrasks._thrasks", name = "_PoolWorker")]
-struct Worker {
-    shared: Arc<Shared>,
-    id: WorkerId,
-    /// What its tasks are called.
-    name: Py<PyString>,
-    /// The number of the job whose task has suspended, and where its outcome goes.
-    current: Mutex<Option<(u64, Target)>>,
-    event_loop: Py<PyAny>,
-    _owner: Py<PyAny>,
-}
-
-#[pymethods]
-impl Worker {
-    /// Runs jobs until one suspends. `task`: the one that has done so, and has ended.
-    #[pyo3(signature = (task=None))]
-    fn __call__(slf: &Bound<'_, Self>, task: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
-        let this = slf.get();
-        if let Some(task) = task
-            && let Some(outcome) = Outcome::of(task)?
-        {
-            this.ended(task, outcome)?;
-        }
-        this.work(slf)
-    }
-}
-
-impl Worker {
-    /// Has the worker take up work in the next turn of the loop.
-    fn call_soon(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let py = slf.py();
-        slf.get().event_loop.call_method1(py, intern!(py, "call_soon"), (slf,))?;
-        Ok(())
-    }
-
-    fn work(&self, slf: &Bound<'_, Self>) -> PyResult<()> {
-        let py = slf.py();
-        let start = Instant::now();
-        let mut jobs = 0;
-        while let Some(job) = self.shared.roster.next_or_retire(self.id) {
-            match self.start(slf, job) {
-                Ok(true) => {}
-                Ok(false) => return Ok(()),
-                Err(error) => {
-                    // As of any task of asyncio, it stops the loop; which may go on.
-                    Self::call_soon(slf)?;
-                    return Err(error);
-                }
-            }
-            jobs += 1;
-            if jobs % LOOK == 0 && start.elapsed() >= SLICE {
-                return Self::call_soon(slf);
-            }
-        }
-        self.shared.tell_if_idle(py)
-    }
-
-    /// Starts a job. Returns whether it has ended.
-    ///
-    /// # Errors
-    ///
-    /// It has raised `KeyboardInterrupt` or `SystemExit`, which is its outcome, too.
-    fn start(&self, slf: &Bound<'_, Self>, mut job: Job) -> PyResult<bool> {
-        let py = slf.py();
-        let (Some(source), Some(target)) = (job.source.take(), job.target.take()) else {
-            return Ok(true);
-        };
-        let number = job.number;
-        lock(&self.shared.starting).push(Starting { number, cancelled_with: None });
-        let made = source.coroutine(py).and_then(|coroutine| {
-            drop(source);
-            let args = (&self.event_loop, coroutine, &self.name, &job.context);
-            imports::make_local_task(py)?.call1(args)
-        });
-        let starting = lock(&self.shared.starting).pop();
-        let cancelled_with = starting.and_then(|starting| starting.cancelled_with);
-        let task = match made {
-            Ok(task) => task,
-            Err(error) => {
-                let outcome = Outcome::Error(error.value(py).clone().into_any().unbind());
-                target.settle(py, outcome)?;
-                let goes_on = error.is_instance_of::<PyException>(py);
-                return if goes_on { Ok(true) } else { Err(error) };
-            }
-        };
-        match (Outcome::of(&task)?, cancelled_with) {
-            // As a task that cancels itself and then returns.
-            (Some(Outcome::Value(_)), Some(message)) => {
-                target.settle(py, Outcome::Cancelled(message))?;
-                Ok(true)
-            }
-            (Some(outcome), _) => {
-                target.settle(py, outcome)?;
-                Ok(true)
-            }
-            (None, cancelled_with) => {
-                let reference = PyWeakrefReference::new(&task)?.unbind();
-                lock(&self.shared.running).insert(number, reference);
-                target.awaits(&task, true)?;
-                *lock(&self.current) = Some((number, target));
-                task.call_method1(intern!(py, "add_done_callback"), (slf,))?;
-                if let Some(message) = cancelled_with {
-                    task.call_method1(intern!(py, "cancel"), (message,))?;
-                }
-                Ok(false)
-            }
-        }
-    }
-
-    /// The task has ended.
-    fn ended(&self, task: &Bound<'_, PyAny>, outcome: Outcome) -> PyResult<()> {
-        let Some((number, target)) = lock(&self.current).take() else { return Ok(()) };
-        let running = lock(&self.shared.running).remove(&number);
-        drop(running);
-        target.awaits(task, false)?;
-        target.settle(task.py(), outcome)
+impl Job {
+    /// What is to be run, and where its outcome goes: once.
+    fn take(&mut self) -> Option<(Source, Target)> {
+        self.source.take().zip(self.target.take())
     }
 }
 

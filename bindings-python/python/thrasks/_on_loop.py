@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ._calls import wait_for_awaitable
 from ._misuse import disown
 from ._runners import Runner
-from ._thrasks import _LocalJobs
+from ._thrasks import _LocalCarrier, _LocalJobs
 
 if TYPE_CHECKING:
     from ._thrasks import _LocalJob, _MapJobs
@@ -65,6 +65,10 @@ def make_task(
         raise
     made: asyncio.Task[T] = task
     return made
+
+
+# asyncio makes tasks of coroutines only.
+Coroutine.register(_LocalCarrier)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 class OnLoop(Runner):

@@ -24,6 +24,7 @@ __all__ = [
     "_Gather",
     "_Job",
     "_Life",
+    "_LocalCarrier",
     "_LocalJob",
     "_LocalJobs",
     "_LoopSide",
@@ -101,6 +102,11 @@ class Workers:
     @property
     def mode(self) -> str: ...
     def stats(self) -> tuple[int, int, int, list[tuple[str, int, int, int]]]: ...
+
+@final
+class _LocalCarrier:
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> Any: ...
 
 @final
 class _LocalJob:

@@ -137,10 +137,10 @@ const MANAGED: c_ulong = (1 << 3) | (1 << 4);
 const INLINE_VALUES: c_ulong = 1 << 2;
 
 /// What a task and a context look like at one time, but for the task's coroutine.
-pub(super) struct Image([usize; 2 * MOST]);
+pub(crate) struct Image([usize; 2 * MOST]);
 
 /// A task in its first step, on this thread, whose coroutine can be changed.
-pub(super) struct Seat<'py> {
+pub(crate) struct Seat<'py> {
     task: Looked<'py>,
     context: Looked<'py>,
     /// The coroutine's place among the words of the task.
@@ -150,10 +150,10 @@ pub(super) struct Seat<'py> {
 impl<'py> Seat<'py> {
     /// The seat of a task that was made with this driver, and whose first step this is. `None` where
     /// tasks are not as they are known to be.
-    pub(super) fn find(
+    pub(crate) fn find(
         task: &Bound<'py, PyAny>,
         context: &Bound<'py, PyAny>,
-        driver: &Bound<'py, super::Carrier>,
+        driver: &Bound<'py, PyAny>,
     ) -> Option<Self> {
         let seat = Self::look(task, context, driver);
         if seat.is_none() {
@@ -166,7 +166,7 @@ impl<'py> Seat<'py> {
     fn look(
         task: &Bound<'py, PyAny>,
         context: &Bound<'py, PyAny>,
-        driver: &Bound<'py, super::Carrier>,
+        driver: &Bound<'py, PyAny>,
     ) -> Option<Self> {
         let py = task.py();
         if !task.get_type().is(imports::task(py).ok()?) {
@@ -199,7 +199,7 @@ impl<'py> Seat<'py> {
     }
 
     /// Puts a coroutine there, and returns what was there.
-    pub(super) fn put(&self, coroutine: Py<PyAny>) -> Py<PyAny> {
+    pub(crate) fn put(&self, coroutine: Py<PyAny>) -> Py<PyAny> {
         let new = coroutine.into_ptr();
         let old =
             with_critical_section(&self.task.object, || self.place().swap(new, Ordering::AcqRel));
@@ -209,12 +209,12 @@ impl<'py> Seat<'py> {
     }
 
     /// Whether this is there. It may be nowhere else: a job can initialise its own task anew.
-    pub(super) fn has(&self, coroutine: &Bound<'_, PyAny>) -> bool {
+    pub(crate) fn has(&self, coroutine: &Bound<'_, PyAny>) -> bool {
         self.place().load(Ordering::Acquire) == coroutine.as_ptr()
     }
 
     /// What the two objects look like now.
-    pub(super) fn image(&self) -> Image {
+    pub(crate) fn image(&self) -> Image {
         let mut image = [0; 2 * MOST];
         for (to, from) in image.iter_mut().zip(self.words()) {
             *to = from;
@@ -223,7 +223,7 @@ impl<'py> Seat<'py> {
     }
 
     /// Whether they look the same as then.
-    pub(super) fn is_like(&self, image: &Image) -> bool {
+    pub(crate) fn is_like(&self, image: &Image) -> bool {
         self.words().zip(&image.0).all(|(now, then)| now == *then)
     }
 
@@ -274,14 +274,14 @@ pub(crate) fn are_alike(one: &Bound<'_, PyAny>, other: &Bound<'_, PyAny>) -> boo
 }
 
 /// How far a step of a coroutine came.
-pub(super) enum Step<'py> {
+pub(crate) enum Step<'py> {
     Returned(Bound<'py, PyAny>),
     Yielded(Bound<'py, PyAny>),
     Raised(PyErr),
 }
 
 /// Runs the first step of a coroutine, as a task does.
-pub(super) fn step<'py>(coroutine: &Bound<'py, PyAny>) -> Step<'py> {
+pub(crate) fn step<'py>(coroutine: &Bound<'py, PyAny>) -> Step<'py> {
     let py = coroutine.py();
     let mut result = ptr::null_mut();
     // SAFETY: both are living objects, and the result is an owned reference unless this fails.
