@@ -333,6 +333,6 @@ class TestTaking:
     async def test_repr(self, kind: Kind) -> None:
         async with kind.open() as executor:
             results = executor.map(double, range(9), buffersize=2)
-            assert repr(results) == "<MapIterator of <a map, 2 under way or to be taken>>"
+            assert repr(results) == "<MapIterator 2 under way or to be taken>"
             await results.aclose()
             assert repr(results) == "<MapIterator of <a map, closed>>"
