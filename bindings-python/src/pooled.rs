@@ -1,6 +1,9 @@
 //! Jobs of one executor on the loops of other threads: its native half.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, Ordering},
+};
 
 use pyo3::{
     exceptions::PyRuntimeError,
@@ -29,6 +32,8 @@ pub(crate) struct Pooled {
     submission: Submission,
     /// The loops are the executor's own, to be given back when it is closed and nothing is left.
     private: bool,
+    /// No job comes any more. The group of them would admit some until the last one has left.
+    closed: AtomicBool,
     members: GroupState<Arc<Job>, ()>,
     /// Taken and set on the caller's loop only.
     owner: Mutex<Option<Py<PyAny>>>,
@@ -54,7 +59,12 @@ impl Pooled {
         let spec = Spec::new(py, source, None, None, self.submission.last())?;
         let gate = self.submission.gate().cloned();
         let job = Job::new(spec, home, place, gate, None);
-        let Ok(ticket) = self.members.admit(job.clone()) else {
+        let ticket = if self.closed.load(Ordering::Acquire) {
+            None
+        } else {
+            self.members.admit(job.clone()).ok()
+        };
+        let Some(ticket) = ticket else {
             job.withdraw(py);
             let text = "cannot schedule new futures after shutdown";
             return Err(PyRuntimeError::new_err(text));
@@ -174,6 +184,7 @@ impl PooledJobs {
         Self(Arc::new(Pooled {
             submission: Submission::new(workers.get().team().clone(), Some(max_workers)),
             private,
+            closed: AtomicBool::new(false),
             members,
             owner: Mutex::new(None),
             waiters: Mutex::default(),
@@ -213,6 +224,7 @@ impl PooledJobs {
     /// Takes no more jobs. Those there are go on, and the last of them gives the loops back. From any
     /// thread.
     fn close(&self) {
+        self.0.closed.store(true, Ordering::Release);
         if self.0.members.begin_exit() {
             self.0.release();
         }

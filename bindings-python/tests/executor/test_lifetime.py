@@ -263,6 +263,7 @@ class TestTheEndOfTheLoop:
         async with executor:
             return await executor.submit(double, 2)
 
+    @pytest.mark.not_in("uvloop", reason="one that is stopped has another turn, and a job begins")
     @pytest.mark.parametrize("what", ["function", "coroutine", "map"])
     def test_with_work_that_never_began(self, what: str) -> None:
         # Nothing is left of it, and its coroutines are closed: otherwise they would complain.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 
 import pytest
 from support import PATIENCE, Signal, eventually_async, is_closed
@@ -446,6 +447,22 @@ class TestMapsThatRun:
                 async for each in results:
                     taken.append(each)
             assert taken == [0, 1, 2]
+
+    async def test_what_was_not_is_refused_while_others_run(self, kind: Kind) -> None:
+        gate, other = Gate(), Gate()
+        async with kind.make(4) as executor:
+            held = executor.submit(other.hold, 0)
+            await other.inside(1)
+            results = executor.map(gate.hold, itertools.count(), buffersize=3)
+            await executor.shutdown(wait=False)
+            gate.open()
+            taken = []
+            with pytest.raises(RuntimeError, match=REFUSED):
+                async for each in results:
+                    taken.append(each)
+            assert taken == [0, 1, 2]
+            other.open()
+            assert await held == 0
 
     async def test_queued_ones_are_cancelled(self, kind: Kind) -> None:
         gate = Gate()
