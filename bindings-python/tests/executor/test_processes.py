@@ -144,7 +144,12 @@ def test_on_the_loop_it_stops_at_once(first: bool) -> None:
         loop.close()
         """
     )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "3\n4\nSystemExit\n", "")
+    assert (done.returncode, done.stdout) == (0, "3\n4\nSystemExit\n")
+    if "eager" in flavours.chosen and first:
+        # Of a task that its factory fails to make, nobody can take the exception.
+        assert "Task exception was never retrieved" in done.stderr
+    else:
+        assert done.stderr == ""
 
 
 BODIES = {
