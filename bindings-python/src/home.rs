@@ -227,7 +227,10 @@ impl HomeBell {
             closed: AtomicBool::new(false),
         });
         let reader = Bound::new(py, HomeReader { bell: bell.clone() })?;
-        if event_loop.call_method1(intern!(py, "add_reader"), (descriptor, reader)).is_err() {
+        // In a context of its own: the loop would keep that of whoever comes first.
+        let add = event_loop.getattr(intern!(py, "add_reader"))?;
+        let context = imports::context(py)?.call0()?;
+        if context.call_method1(intern!(py, "run"), (add, descriptor, reader)).is_err() {
             // A loop may have no such thing, and be woken by other means.
             return Ok(None);
         }

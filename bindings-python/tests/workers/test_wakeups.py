@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import gc
 import os
 import sys
@@ -10,7 +11,7 @@ import threading
 import weakref
 
 import pytest
-from support import Signal, block_until, value
+from support import Signal, block_until, eventually_async, value
 
 from thrasks import ThreadedTaskGroup, threaded_gather
 
@@ -57,6 +58,18 @@ class TestTheCallersLoop:
         del loop
         gc.collect()
         assert dead() is None
+
+    async def test_keeps_no_context_of_who_came_first(self) -> None:
+        class Value:
+            pass
+
+        variable = contextvars.ContextVar[Value]("variable")
+        token = variable.set(Value())
+        dead = weakref.ref(variable.get())
+        await threaded_gather(value(1))
+        variable.reset(token)
+        del token
+        assert await eventually_async(lambda: gc.collect() >= 0 and dead() is None)
 
     @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
     def test_that_is_closed_has_no_descriptors(self) -> None:
