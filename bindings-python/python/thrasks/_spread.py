@@ -268,7 +268,8 @@ def as_completed(
         ValueError: A future belongs to another loop, or an option is out of range. Likewise.
         RuntimeError: No loop runs here, or the pool is not open. Likewise.
     """
-    if asyncio.isfuture(aws) or asyncio.iscoroutine(aws):
+    # Before 3.12 asyncio takes generators for coroutines.
+    if asyncio.isfuture(aws) or isinstance(aws, Coroutine):
         close_coroutines((aws,))
         raise TypeError(f"an iterable of awaitables was expected, got {aws!r}")
     given: list[Awaitable[T]] = []
