@@ -335,4 +335,4 @@ class TestTaking:
             results = executor.map(double, range(9), buffersize=2)
             assert repr(results) == "<MapIterator 2 under way or to be taken>"
             await results.aclose()
-            assert repr(results) == "<MapIterator of <a map, closed>>"
+            assert repr(results) == "<MapIterator closed>"
