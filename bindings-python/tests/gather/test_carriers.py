@@ -23,6 +23,9 @@ from thrasks import _thrasks, threaded_gather
 
 JOBS = 12
 
+#: A worker makes no task before it takes the job's first step.
+EAGER = sys.version_info >= (3, 12)
+
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="default")
 
 
@@ -125,8 +128,9 @@ class TestWhatAJobKeeps:
 
         with no_gc():
             await gather(*(child() for _ in range(JOBS)))
-            # When a job looks, the tasks of those before it are gone.
-            assert alive == [0] * JOBS
+            if EAGER:
+                # When a job looks, the tasks of those before it are gone.
+                assert alive == [0] * JOBS
             assert await eventually_async(lambda: all(ref() is None for ref in refs), 1.0)
 
     async def test_its_context(self) -> None:
@@ -357,7 +361,7 @@ class TestASuspendedJob:
         async def unstarted() -> None:
             ends.append("never")
 
-        coros = [suspend(), block_then_suspend(), unstarted()]
+        coros = [suspend(), block_then_suspend(), *([unstarted()] if EAGER else [])]
         outer = threaded_gather(*coros, num_threads=1)
         await suspended.wait()
         await blocked.wait()
