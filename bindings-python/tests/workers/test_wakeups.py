@@ -9,6 +9,8 @@ import os
 import sys
 import threading
 import weakref
+from collections.abc import Awaitable, Sequence
+from typing import Any
 
 import pytest
 from support import Signal, block_until, eventually_async, value
@@ -21,9 +23,11 @@ class Plain(asyncio.SelectorEventLoop):
 
     rung = 0
 
-    def call_soon_threadsafe(self, *args: object, **kwargs: object) -> asyncio.Handle:  # type: ignore[override]
+    def call_soon_threadsafe(  # type: ignore[override]
+        self, *args: Any, **kwargs: Any
+    ) -> asyncio.Handle:
         Plain.rung += 1
-        return super().call_soon_threadsafe(*args, **kwargs)  # type: ignore[arg-type]
+        return super().call_soon_threadsafe(*args, **kwargs)
 
 
 class TestTheCallersLoop:
@@ -31,7 +35,7 @@ class TestTheCallersLoop:
         loop = asyncio.new_event_loop()
         blocked, release = Signal(), Signal()
 
-        async def start() -> asyncio.Future[list[object]]:
+        async def start() -> Awaitable[Sequence[object]]:
             outer = threaded_gather(value(1), block_until(release, blocked), num_threads=2)
             await blocked.wait()
             return outer
@@ -41,7 +45,7 @@ class TestTheCallersLoop:
                 outer = loop.run_until_complete(start())
                 # It comes to its end while the loop does not run.
                 release.set()
-                assert loop.run_until_complete(outer) == [1, None]
+                assert [*loop.run_until_complete(outer)] == [1, None]
                 blocked, release = Signal(), Signal()
         finally:
             loop.close()
@@ -51,7 +55,8 @@ class TestTheCallersLoop:
         dead = weakref.ref(loop)
 
         async def main() -> None:
-            assert await threaded_gather(value(1)) == [1]
+            (result,) = await threaded_gather(value(1))
+            assert result == 1
 
         loop.run_until_complete(main())
         loop.close()
@@ -107,7 +112,7 @@ class TestTheCallersLoop:
 
     def test_that_has_its_own_way_is_woken_that_way(self) -> None:
         async def main() -> None:
-            assert await threaded_gather(value(1), value(2)) == [1, 2]
+            assert [*await threaded_gather(value(1), value(2))] == [1, 2]
 
         Plain.rung = 0
         with asyncio.Runner(loop_factory=Plain) as runner:
