@@ -10,7 +10,7 @@ from typing import Any, TypeAlias, TypeVar
 T = TypeVar("T")
 
 #: What a map takes an input from at a time.
-AnyIterable: TypeAlias = "Iterable[T] | AsyncIterable[T]"
+AnyIterable: TypeAlias = Iterable[T] | AsyncIterable[T]
 
 
 def check_iterables(iterables: tuple[Any, ...]) -> None:

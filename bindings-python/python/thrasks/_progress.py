@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 #: What `progress=` takes.
-Progress: TypeAlias = "bool | Callable[[int, int | None], object] | None"
+Progress: TypeAlias = bool | Callable[[int, int | None], object] | None
 
 
 class Teller:
@@ -64,7 +64,7 @@ class Bar(Teller):
         self._bar.close()
 
 
-def check_progress(progress: object) -> None:
+def check_progress(progress: Any) -> None:
     """Refuse what progress cannot be told to."""
     if not (progress is None or isinstance(progress, bool) or callable(progress)):
         raise TypeError(f"progress must be a function of (done, total) or a bool, got {progress!r}")
