@@ -20,7 +20,7 @@ from support import PATIENCE, Alive
 
 from thrasks import MapIterator, TaskPoolExecutor
 
-from .support import KINDS, Kind, run, turns
+from .support import Kind, run, turns
 
 #: What a job does: return, raise, wait for a while, refuse to be cancelled, cancel itself.
 JOBS = ("value", "fail", "turns", "stubborn", "cancelled")
@@ -212,7 +212,6 @@ async def play(kind: Kind, max_workers: int, script: list[Any], end: str) -> Non
         program.executor = None  # type: ignore[assignment]
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_random_programs(kind: Kind) -> None:
     @hypothesis.settings(max_examples=60, deadline=None, database=None, derandomize=True)
     @hypothesis.given(programs)
@@ -227,7 +226,6 @@ def test_random_programs(kind: Kind) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_many_random_programs(kind: Kind) -> None:
     @hypothesis.settings(
         max_examples=600,
@@ -258,7 +256,6 @@ maps = st.tuples(
 )
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_random_maps(kind: Kind) -> None:
     @hypothesis.settings(max_examples=100, deadline=None, database=None, derandomize=True)
     @hypothesis.given(maps)

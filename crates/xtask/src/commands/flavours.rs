@@ -23,8 +23,11 @@ const PLAIN: &str = "plain";
 
 /// Leaves out the programs that end and are interrupted in one way or another, and other tests that take long: most
 /// of the time, and little in them depends on a flavour. The plain tests have them, and so has a flavour that is
-/// asked for. In two processes, since most of the tests wait for something most of the time.
-const QUICK: [&str; 4] = ["-m", "not process and not slow", "-n", "2"];
+/// asked for.
+const QUICK: [&str; 4] = ["-m", "not process and not slow", IN_TWO[0], IN_TWO[1]];
+
+/// In two processes, since most of the tests wait for something most of the time.
+const IN_TWO: [&str; 2] = ["-n", "2"];
 
 const STEP: &str = "Python tests";
 
@@ -39,7 +42,7 @@ pub(super) fn all(
         steps.skip(STEP, "the wheel is not installed");
         return Ok(());
     };
-    steps.run(STEP, || run(project, environment, PLAIN, &[], args))?;
+    steps.run(STEP, || run(project, environment, PLAIN, &IN_TWO, args))?;
     for flavour in EACH {
         let step = format!("{STEP}, {flavour}");
         if let Some(why) = objection(flavour, interpreter) {
