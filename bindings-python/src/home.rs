@@ -172,7 +172,8 @@ impl Wake for HomeWaker {
             let event_loop = self.event_loop.bind(py);
             // A loop that is closed at this very moment may take the callback after it has dropped
             // all that it had: then it is closed by now, and will not call it.
-            let rung = self.bell.as_ref().is_some_and(|bell| bell.bell.ring());
+            let bell = self.bell.as_ref().and_then(|bell| bell.bell());
+            let rung = bell.is_some_and(|bell| bell.ring());
             let rung = rung
                 || event_loop
                     .getattr(intern!(py, "call_soon_threadsafe"))
@@ -191,7 +192,8 @@ impl Wake for HomeWaker {
 /// The loop has it, by way of a [`HomeReader`], and the homes that it has one after the other. It
 /// refers to none of them.
 struct HomeBell {
-    bell: Bell,
+    /// Closed with the loop, however long a home lives.
+    bell: Mutex<Option<Arc<Bell>>>,
     /// The present one.
     home: Mutex<Weak<Home>>,
     /// The loop watches it no more.
@@ -203,6 +205,10 @@ struct HomeBell {
 static BELLS: Mutex<Option<HashMap<usize, Weak<HomeBell>>>> = Mutex::new(None);
 
 impl HomeBell {
+    fn bell(&self) -> Option<Arc<Bell>> {
+        lock(&self.bell).clone()
+    }
+
     /// The bell of this loop, which is hung if that can be done here.
     fn of(event_loop: &Bound<'_, PyAny>) -> PyResult<Option<Arc<Self>>> {
         let py = event_loop.py();
@@ -222,7 +228,7 @@ impl HomeBell {
         }
         let descriptor = descriptor.extract()?;
         let bell = Arc::new(Self {
-            bell: Bell::new(descriptor),
+            bell: Mutex::new(Some(Arc::new(Bell::new(descriptor)))),
             home: Mutex::default(),
             closed: AtomicBool::new(false),
         });
@@ -254,7 +260,9 @@ struct HomeReader {
 #[pymethods]
 impl HomeReader {
     fn __call__(&self, py: Python<'_>) -> PyResult<()> {
-        self.bell.bell.hush();
+        if let Some(bell) = self.bell.bell() {
+            bell.hush();
+        }
         let home = lock(&self.bell.home).upgrade();
         home.map_or(Ok(()), |home| home.drain(py))
     }
@@ -263,6 +271,8 @@ impl HomeReader {
 impl Drop for HomeReader {
     fn drop(&mut self) {
         self.bell.closed.store(true, Ordering::Release);
+        let bell = lock(&self.bell.bell).take();
+        drop(bell);
         let home = lock(&self.bell.home).upgrade();
         if let Some(home) = home {
             in_drop(|py| home.abandon(py));

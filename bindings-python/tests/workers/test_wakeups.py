@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import gc
 import os
 import sys
 import threading
 import weakref
+from collections import Counter
 from collections.abc import Awaitable, Sequence
 from typing import Any
 
@@ -95,6 +97,37 @@ class TestTheCallersLoop:
             asyncio.run(main())
             counts.append(descriptors())
         assert counts[-1] <= max(counts[:15])
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+    def test_that_is_closed_has_no_descriptors_though_its_task_goes_on(self) -> None:
+        blocked, release = Signal(), Signal()
+
+        async def start() -> None:
+            outer.append(threaded_gather(block_until(release, blocked), num_threads=1))
+            await blocked.wait()
+
+        def events() -> Counter[str]:
+            folder = "/proc/self/fd"
+            found: Counter[str] = Counter()
+            for number in os.listdir(folder):
+                with contextlib.suppress(OSError):
+                    found[os.readlink(f"{folder}/{number}")] += 1
+            return found
+
+        outer: list[object] = []
+        loop = asyncio.new_event_loop()
+        # It is told that the task goes on.
+        loop.set_exception_handler(lambda loop, context: None)
+        try:
+            loop.run_until_complete(start())
+            before = events()["anon_inode:[eventfd]"]
+            loop.run_until_complete(loop.shutdown_asyncgens())
+        finally:
+            loop.close()
+        try:
+            assert events()["anon_inode:[eventfd]"] == before - 1
+        finally:
+            release.set()
 
     def test_that_is_one_after_the_other_on_many_threads(self) -> None:
         def run() -> None:
