@@ -63,6 +63,9 @@ struct Test {
     /// these with commas between them
     #[arg(long, value_name = "NAMES", conflicts_with_all = ["rust_only", "python_only"])]
     flavour: Option<String>,
+    /// The Python tests with all of these, too, and on a Python that has the GIL: two or three times as long
+    #[arg(long, conflicts_with_all = ["rust_only", "flavour"])]
+    every_flavour: bool,
     /// Passed on to pytest
     #[arg(value_name = "PYTEST ARGS", last = true)]
     pytest: Vec<OsString>,
@@ -115,7 +118,8 @@ pub(crate) fn run() -> Result<ExitCode> {
         }
         Command::Test(test) => {
             let parts = commands::Parts { rust: !test.python_only, python: !test.rust_only };
-            commands::test::run(test.interpreter.wanted(), parts, &test.pytest)
+            let wanted = test.interpreter.wanted();
+            commands::test::run(wanted, parts, test.every_flavour, &test.pytest)
         }
         Command::Soak(soak) => {
             let plan = commands::soak::Plan::new(soak.minutes, soak.seed);
@@ -176,6 +180,12 @@ mod tests {
         assert_eq!(test.flavour.as_deref(), Some("debug,queue"));
         assert_eq!(test.pytest, ["-x"]);
         assert!(parse(&["--rust-only", "--flavour", "eager"]).is_err());
+        assert!(parse(&["--every-flavour", "--flavour", "eager"]).is_err());
+        assert!(parse(&["--rust-only", "--every-flavour"]).is_err());
+        let Some(Command::Test(test)) = parse(&["--every-flavour"]).unwrap().command else {
+            panic!("not the tests")
+        };
+        assert!(test.every_flavour);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::steps::Steps;
 use crate::venv::{Environment, Group};
 use crate::wheel;
 
-/// Those that `cargo xtask test` runs after the plain one, each as pytest's `--flavour` takes it. Every one that
+/// Those that `cargo xtask test --every-flavour` runs after the plain one, each as pytest's `--flavour` takes it. Every one that
 /// `bindings-python/tests/flavours.py` knows is in one of them.
 const EACH: [&str; 3] = ["debug,queue", "eager,least-loaded,tasks", "uvloop,queue"];
 
@@ -31,18 +31,30 @@ const IN_TWO: [&str; 2] = ["-n", "2"];
 
 const STEP: &str = "Python tests";
 
-/// All of them, and the plain ones on an interpreter that has the GIL.
-pub(super) fn all(
+/// The plain one, and all of its tests.
+pub(super) fn plain(
     steps: &mut Steps,
     project: &Project,
     prepared: &Prepared,
     args: &[OsString],
 ) -> Result<()> {
-    let Some((interpreter, environment)) = ready(prepared) else {
+    let Some((_, environment)) = ready(prepared) else {
         steps.skip(STEP, "the wheel is not installed");
         return Ok(());
     };
     steps.run(STEP, || run(project, environment, PLAIN, &IN_TWO, args))?;
+    Ok(())
+}
+
+/// The others, and the plain one on an interpreter that has the GIL.
+pub(super) fn others(
+    steps: &mut Steps,
+    project: &Project,
+    prepared: &Prepared,
+    args: &[OsString],
+) -> Result<()> {
+    // The plain one has said why there are none.
+    let Some((interpreter, environment)) = ready(prepared) else { return Ok(()) };
     for flavour in EACH {
         let step = format!("{STEP}, {flavour}");
         if let Some(why) = objection(flavour, interpreter) {

@@ -1,4 +1,5 @@
-//! `cargo xtask test`: every check there is, in one run that shows all of them.
+//! `cargo xtask test`: every check there is, in one run that shows all of them. What the checks are made with other
+//! defaults for is asked for.
 
 use std::env;
 use std::ffi::OsString;
@@ -34,7 +35,12 @@ pub(crate) fn run_flavour(
 }
 
 /// The command.
-pub(crate) fn run(wanted: Wanted, parts: Parts, pytest_args: &[OsString]) -> Result<ExitCode> {
+pub(crate) fn run(
+    wanted: Wanted,
+    parts: Parts,
+    every_flavour: bool,
+    pytest_args: &[OsString],
+) -> Result<ExitCode> {
     let project = Project::locate()?;
     let mut steps = Steps::default();
     if parts.rust {
@@ -49,7 +55,7 @@ pub(crate) fn run(wanted: Wanted, parts: Parts, pytest_args: &[OsString]) -> Res
         rust(&mut steps, &project)?;
     }
     if parts.python {
-        python(&mut steps, &project, &prepared, pytest_args)?;
+        python(&mut steps, &project, &prepared, every_flavour, pytest_args)?;
     }
     Ok(steps.finish())
 }
@@ -96,9 +102,13 @@ fn python(
     steps: &mut Steps,
     project: &Project,
     prepared: &Prepared,
+    every_flavour: bool,
     pytest_args: &[OsString],
 ) -> Result<()> {
-    flavours::all(steps, project, prepared, pytest_args)?;
+    flavours::plain(steps, project, prepared, pytest_args)?;
+    if every_flavour {
+        flavours::others(steps, project, prepared, pytest_args)?;
+    }
     let Some(environment) = prepared.installed() else {
         steps.skip("Python examples", "the wheel is not installed");
         return Ok(());
