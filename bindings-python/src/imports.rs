@@ -49,6 +49,8 @@ imported! {
     make_bell: "thrasks._workers", "make_bell";
     /// Puts a loop back into the state in which it was made.
     clean_loop: "thrasks._cleaning", "clean";
+    /// The type of functions that are written in Python.
+    function_type: "types", "FunctionType";
     /// Makes a coroutine of what a function returns.
     make_coroutine: "thrasks._calls", "make_coroutine";
     /// The future of a job on the caller's loop.

@@ -57,6 +57,12 @@ impl Source {
         match self {
             Self::Coroutine(coroutine) => Ok(coroutine.bind(py).clone()),
             Self::Call { function, args, kwargs } => {
+                let function = function.bind(py);
+                if is_coroutine_function(function)? {
+                    // Its own coroutine, the frames of which are the first ones.
+                    let kwargs = kwargs.as_ref().map(|kwargs| kwargs.bind(py));
+                    return function.call(args.bind(py), kwargs);
+                }
                 imports::make_coroutine(py)?.call1((function, args, kwargs))
             }
         }
@@ -826,6 +832,19 @@ impl Drop for Sent {
             });
         }
     }
+}
+
+/// Whether this is a function defined with `async def`.
+fn is_coroutine_function(function: &Bound<'_, PyAny>) -> PyResult<bool> {
+    /// `inspect.CO_COROUTINE`.
+    const COROUTINE: u32 = 0x80;
+    let py = function.py();
+    if !function.get_type().is(imports::function_type(py)?) {
+        return Ok(false);
+    }
+    let code = function.getattr(intern!(py, "__code__"))?;
+    let flags: u32 = code.getattr(intern!(py, "co_flags"))?.extract()?;
+    Ok(flags & COROUTINE != 0)
 }
 
 /// Closes a coroutine that will not run, so that it does not complain that it never did.

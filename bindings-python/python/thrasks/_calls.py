@@ -5,31 +5,17 @@ from __future__ import annotations
 __all__: list[str] = []
 
 import inspect
-from collections.abc import Awaitable, Callable, Coroutine
-from types import FunctionType
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 
-def make_coroutine(
+async def make_coroutine(
     function: Callable[..., Awaitable[T]], args: tuple[Any, ...], kwargs: dict[str, Any] | None
-) -> Coroutine[Any, Any, T]:
-    """Return a coroutine that calls a function and awaits what it returns.
-
-    That of a coroutine function is its own: its frames are the first ones.
-    """
-    if type(function) is FunctionType and function.__code__.co_flags & inspect.CO_COROUTINE:
-        made: Any = function(*args, **kwargs) if kwargs else function(*args)
-        coroutine: Coroutine[Any, Any, T] = made
-        return coroutine
-    return _call(function, args, kwargs or {})
-
-
-async def _call(
-    function: Callable[..., Awaitable[T]], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> T:
-    result: Any = function(*args, **kwargs)
+    """Call a function, as part of the coroutine that this makes, and await what it returns."""
+    result: Any = function(*args, **(kwargs or {}))
     # Not to be kept until the end of what may take long.
     del args, kwargs
     if not inspect.isawaitable(result):

@@ -86,7 +86,7 @@ class OnLoop(Runner):
     def call(
         self, function: Callable[..., Awaitable[T]], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> asyncio.Future[T]:
-        return self._jobs.call(self, self._keywords, function, args, kwargs)
+        return self._jobs.call(self, self._keywords, function, args, kwargs or None)
 
     def run(self, awaitable: Awaitable[T]) -> asyncio.Future[T]:
         if not asyncio.iscoroutine(awaitable) or asyncio.isfuture(awaitable):
