@@ -24,9 +24,10 @@ use crate::{
     gather::{Gather, Item, item_by_itself},
     home::Home,
     imports,
-    job::{self, Boarding, Job, Sent, Snapshot},
+    job::{Boarding, Job, Sent},
     orders::Order,
     outcome::Outcome,
+    spec::{Snapshot, close},
     sync::lock,
     worker::{SLICE, Stopwatch, Worker, with_work},
 };
@@ -185,7 +186,7 @@ pub(crate) fn carry(
     let (event_loop, task, context, keywords) = match made {
         Ok(made) => made,
         Err(error) => {
-            job::close(&coroutine);
+            close(&coroutine);
             let error: PyErr = error;
             aboard.end(py, worker, Outcome::Error(error.into_value(py).into_any()));
             return false;
@@ -218,7 +219,7 @@ pub(crate) fn carry(
             match started {
                 Ok(()) => aboard.start_by_itself(py, worker, coroutine, snapshot),
                 Err(error) => {
-                    job::close(coroutine.bind(py));
+                    close(coroutine.bind(py));
                     aboard.end(py, worker, Outcome::Error(error.into_value(py).into_any()));
                     false
                 }

@@ -17,10 +17,11 @@ use crate::{
     carrier::Stock,
     home::{Delivery, Home},
     imports,
-    job::{self, Job, Place, Snapshot, Source, Spec},
+    job::{Job, Place},
     orders::Order,
     outcome::Outcome,
     pool::Workers,
+    spec::{self, Snapshot, Source, Spec},
     submission::Submission,
     sync::{in_drop, lock},
     team::Team,
@@ -108,7 +109,7 @@ pub(crate) fn item_by_itself(
     let context = match gather.snapshot.copy(py) {
         Ok(context) => context,
         Err(error) => {
-            job::close(&coroutine);
+            spec::close(&coroutine);
             worker.finish();
             gather.put(py, index, Outcome::Error(error.into_value(py).into_any()));
             return false;
@@ -256,7 +257,7 @@ impl Gather {
     /// A job that will not be run: its coroutine is closed, unless somebody has taken that.
     fn fail(self: &Arc<Self>, py: Python<'_>, index: usize, error: PyErr) {
         if let Some(coroutine) = self.take(py, index) {
-            job::close(&coroutine);
+            spec::close(&coroutine);
             drop(coroutine);
             self.put(py, index, Outcome::Error(error.into_value(py).into_any()));
         }
@@ -266,7 +267,7 @@ impl Gather {
     fn cancel_unstarted(self: &Arc<Self>, py: Python<'_>, message: Option<&Bound<'_, PyAny>>) {
         for index in (0..self.len()).rev() {
             if let Some(coroutine) = self.take(py, index) {
-                job::close(&coroutine);
+                spec::close(&coroutine);
                 drop(coroutine);
                 let message = message.map(|message| message.clone().unbind());
                 self.put(py, index, Outcome::Cancelled(message));
@@ -403,7 +404,7 @@ impl GatherJobs {
                 Ok(Job::new(spec, home.clone(), place, submission.gate().cloned(), None))
             })
             .collect::<PyResult<Vec<_>>>()
-            .inspect_err(|_| coroutines.iter().for_each(|coroutine| job::close(&coroutine)))?;
+            .inspect_err(|_| coroutines.iter().for_each(|coroutine| spec::close(&coroutine)))?;
         let sent = submission.submit_batch(py, &jobs);
         let this = Self { gather, jobs };
         if let Err(error) = sent {

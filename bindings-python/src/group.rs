@@ -13,9 +13,10 @@ use crate::{
     handle::{HandlePlace, JobRef},
     home::Home,
     imports,
-    job::{self, Job, Place, Source, Spec},
+    job::{Job, Place},
     members::{Members, Open},
     pool::Workers,
+    spec::{self, Source, Spec},
     submission::Submission,
     team::Waiter,
 };
@@ -84,17 +85,17 @@ impl GroupBase {
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
         let members = &slf.get().members;
-        job::check_coroutine(coro)?;
+        spec::check_coroutine(coro)?;
         let Some(open) = members.open().filter(|_| members.state.refusal().is_none()) else {
             let refusal = members.state.refusal().unwrap_or(Refusal::Finished);
-            job::close(coro);
+            spec::close(coro);
             return Err(Self::refused(slf, refusal));
         };
         let Open { home, submission, .. } = &*open;
         let place = Place::Handle(HandlePlace::default());
         let gate = submission.gate().cloned();
-        let (job, name) = job::closing(coro, || {
-            let name = job::check_arguments(name, kwargs.as_ref())?;
+        let (job, name) = spec::closing(coro, || {
+            let name = spec::check_arguments(name, kwargs.as_ref())?;
             let source = Source::Coroutine(coro.clone().unbind());
             let spec = Spec::new(py, source, context, kwargs, submission.last())?;
             let pin = submission.pin(py, &spec)?;

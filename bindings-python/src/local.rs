@@ -23,10 +23,10 @@ pub(crate) use self::carrier::LocalCarrier;
 use self::worker::Worker;
 use crate::{
     imports,
-    job::{Source, close},
     mapping::{MapJobs, MapPlace, Via},
     outcome::Outcome,
     pooled::resolve,
+    spec::{Source, close},
     sync::{in_drop, lock},
 };
 

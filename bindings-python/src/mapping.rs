@@ -10,10 +10,11 @@ use thrasks_pool::{Place, Take, Window};
 
 use crate::{
     home::{Delivery, Home},
-    job::{Job, Source},
+    job::Job,
     local::{LocalKey, Shared as Local},
     outcome::Outcome,
     pooled::{Pooled, resolve},
+    spec::Source,
     sync::{in_drop, lock},
     team::Waiter,
 };

@@ -9,8 +9,8 @@ use pyo3::{prelude::*, types::PyList};
 
 use crate::{
     home::Home,
-    job::{self, Source},
     schedulers::Mode,
+    spec::{self, Source},
     submission::Submission,
     team::{Team, Waiter},
 };
@@ -57,7 +57,7 @@ impl Workers {
         context: Option<&Bound<'py, PyAny>>,
         event_loop: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        job::check_coroutine(coro)?;
+        spec::check_coroutine(coro)?;
         let source = Source::Coroutine(coro.clone().unbind());
         self.submission.run(coro.py(), source, name, context, event_loop)
     }

@@ -16,9 +16,10 @@ use thrasks_group::{GroupState, Ticket};
 use crate::{
     handle::{HandlePlace, JobRef},
     home::{Delivery, Home},
-    job::{self, Job, Place, Source, Spec},
+    job::{Job, Place},
     mapping::{MapJobs, MapPlace, Via},
     pool::Workers,
+    spec::{self, Source, Spec},
     submission::Submission,
     sync::lock,
 };
@@ -212,7 +213,7 @@ impl PooledJobs {
         coroutine: &Bound<'py, PyAny>,
         name: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        job::check_coroutine(coroutine)?;
+        spec::check_coroutine(coroutine)?;
         self.0.run(owner, event_loop, Source::Coroutine(coroutine.clone().unbind()), name)
     }
 

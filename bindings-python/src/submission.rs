@@ -8,8 +8,9 @@ use crate::{
     gate::Gate,
     handle::{HandlePlace, JobRef},
     home::Home,
-    job::{self, Job, Place, Snapshot, Source, Spec, Surroundings},
+    job::{Job, Place},
     pins::Pin,
+    spec::{self, Snapshot, Source, Spec, Surroundings},
     team::Team,
 };
 
@@ -61,7 +62,7 @@ impl Submission {
     ) -> PyResult<Bound<'py, PyAny>> {
         let coroutine = source.made(py);
         let (job, name) = (|| {
-            let name = job::check_arguments(name, None)?;
+            let name = spec::check_arguments(name, None)?;
             let spec = Spec::new(py, source, context, None, &self.last)?;
             let pin = self.pin(py, &spec)?;
             let place = Place::Handle(HandlePlace::default());
@@ -70,7 +71,7 @@ impl Submission {
         })()
         .inspect_err(|_: &PyErr| {
             if let Some(coroutine) = &coroutine {
-                job::close(coroutine.bind(py));
+                spec::close(coroutine.bind(py));
             }
         })?;
         // From here on it is the job's.

@@ -25,10 +25,11 @@ use crate::{
     carrier::{self, Passenger},
     home::Home,
     imports,
-    job::{self, Job, Source, Spec},
+    job::Job,
     orders::Order,
     ring,
     settings::Settings,
+    spec::{self, Source, Spec},
     sync::lock,
 };
 
@@ -372,7 +373,7 @@ impl Worker {
                 imports::disown(py)?.call1((&event_loop, task))?;
                 if let Source::Call { .. } = spec.source {
                     // Nobody else knows of it.
-                    job::close(&coroutine);
+                    spec::close(&coroutine);
                 }
                 Err(error)
             }

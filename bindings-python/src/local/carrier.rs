@@ -14,8 +14,8 @@ use super::{
 use crate::{
     carrier::{Seat, Step, are_alike, step},
     imports,
-    job::close,
     outcome::Outcome,
+    spec::close,
     sync::lock,
     worker::Stopwatch,
 };
