@@ -30,13 +30,13 @@ use crate::{
     sync::{in_drop, lock},
 };
 
-/// Runs jobs as tasks of one loop, at most so many at once.
+/// Runs jobs as tasks of one loop, at most so many at once: the base of the Python class that owns it.
 ///
 /// All its methods but `close` are called on the thread of the loop. The jobs hold their owner, the
 /// Python object whose native half this is, as long as any of them has not ended. Otherwise nothing
 /// here holds anything of Python's, the loop included, nor does a task that is left on a loop that is
 /// closed: the collector does not look in here.
-#[pyclass(frozen, module = "thrasks._thrasks", name = "_LocalJobs")]
+#[pyclass(frozen, subclass, module = "thrasks._thrasks", name = "LocalJobsBase")]
 pub(crate) struct LocalJobs(Arc<Shared>);
 
 /// What the jobs of one executor on one loop share.
@@ -95,7 +95,7 @@ impl Drop for Job {
 #[pymethods]
 impl LocalJobs {
     #[new]
-    fn new(max_workers: usize, prefix: String) -> PyResult<Self> {
+    fn new(_event_loop: &Bound<'_, PyAny>, max_workers: usize, prefix: String) -> PyResult<Self> {
         if max_workers == 0 {
             return Err(PyValueError::new_err("max_workers must be greater than 0"));
         }
@@ -109,36 +109,32 @@ impl LocalJobs {
         })))
     }
 
-    /// Has a function called and the coroutine that it returns run. Returns the job's future, which
-    /// is made with these keywords: `loop=` and the loop.
+    /// Call a function where the job runs, and await what it returns. Returns the job's future.
     fn call<'py>(
-        &self,
-        owner: &Bound<'py, PyAny>,
-        keywords: &Bound<'py, PyDict>,
+        slf: &Bound<'py, Self>,
         function: &Bound<'py, PyAny>,
         args: &Bound<'py, PyTuple>,
-        kwargs: Option<&Bound<'py, PyDict>>,
+        kwargs: &Bound<'py, PyDict>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.submit(owner, keywords, Source::call(function, args, kwargs))
+        let kwargs = Some(kwargs).filter(|kwargs| !kwargs.is_empty());
+        Self::submit(slf, Source::call(function, args, kwargs))
     }
 
     /// Has a coroutine run. Likewise.
-    fn run<'py>(
-        &self,
-        owner: &Bound<'py, PyAny>,
-        keywords: &Bound<'py, PyDict>,
+    fn _run<'py>(
+        slf: &Bound<'py, Self>,
         coroutine: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.submit(owner, keywords, Source::Coroutine(coroutine.clone().unbind()))
+        Self::submit(slf, Source::Coroutine(coroutine.clone().unbind()))
     }
 
     /// A map. `tell` is called when there are more results.
-    fn map(&self, bound: Option<usize>, ordered: bool, tell: Option<Py<PyAny>>) -> MapJobs {
+    fn _map(&self, bound: Option<usize>, ordered: bool, tell: Option<Py<PyAny>>) -> MapJobs {
         MapJobs::new(Via::Loop(self.0.clone()), bound, ordered, tell)
     }
 
     /// Takes no more jobs. Those that are queued are cancelled, the newest first, or go on.
-    fn close(&self, py: Python<'_>, cancel_queued: bool) -> PyResult<()> {
+    fn _close(&self, py: Python<'_>, cancel_queued: bool) -> PyResult<()> {
         let jobs = self.0.roster.close(cancel_queued).jobs;
         if jobs.is_empty() {
             return Ok(());
@@ -156,7 +152,7 @@ impl LocalJobs {
     }
 
     /// Asks the jobs that run to end, the newest first.
-    fn cancel_running(&self, py: Python<'_>) -> PyResult<()> {
+    fn _cancel_running(&self, py: Python<'_>) -> PyResult<()> {
         let mut running: Vec<_> = lock(&self.0.running)
             .iter()
             .map(|(number, task)| (*number, task.clone_ref(py)))
@@ -171,37 +167,35 @@ impl LocalJobs {
     }
 
     /// Whether this task is a job that has suspended.
-    fn is_job(&self, task: &Bound<'_, PyAny>) -> bool {
+    fn _is_job(&self, task: &Bound<'_, PyAny>) -> bool {
         let py = task.py();
         let tasks: Vec<_> = lock(&self.0.running).values().map(|task| task.clone_ref(py)).collect();
         tasks.iter().any(|known| known.bind(py).upgrade().is_some_and(|known| known.is(task)))
     }
 
     /// Resolves a future when no job is left.
-    fn wait(&self, py: Python<'_>, future: Py<PyAny>) -> PyResult<()> {
+    fn _wait(&self, py: Python<'_>, future: Py<PyAny>) -> PyResult<()> {
         lock(&self.0.waiters).push(future);
         self.0.tell_if_idle(py)
     }
 
     /// How many jobs run, and how many are queued.
-    fn counts(&self) -> (usize, usize) {
+    fn _counts(&self) -> (usize, usize) {
         let stats = self.0.roster.stats();
         (stats.running, stats.queued)
     }
 }
 
 impl LocalJobs {
-    fn submit<'py>(
-        &self,
-        owner: &Bound<'py, PyAny>,
-        keywords: &Bound<'py, PyDict>,
-        source: Source,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let py = owner.py();
-        let shared = &self.0;
-        let future = imports::pooled_task(py)?.call((), Some(keywords))?;
+    /// Submits a job. Returns its future, which is made with the keywords of the owner: its loop.
+    fn submit<'py>(slf: &Bound<'py, Self>, source: Source) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        let shared = &slf.get().0;
+        let keywords = slf.getattr(intern!(py, "_keywords"))?.cast_into::<PyDict>()?;
+        let future = imports::pooled_task(py)?.call((), Some(&keywords))?;
         let target = Target::Future(future.clone().unbind());
-        let key = shared.push(owner, || keywords.as_any().get_item("loop"), source, target)?;
+        let event_loop = || keywords.as_any().get_item("loop");
+        let key = shared.push(slf.as_any(), event_loop, source, target)?;
         let reference = LocalRef { shared: Arc::downgrade(shared), key };
         future.setattr(intern!(py, "_job"), Bound::new(py, reference)?)?;
         Ok(future)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ._calls import wait_for_awaitable
 from ._misuse import disown
 from ._runners import Runner
-from ._thrasks import _LocalCarrier, _LocalJobs
+from ._thrasks import LocalJobsBase, _LocalCarrier
 
 if TYPE_CHECKING:
     from ._thrasks import _LocalJob, _MapJobs
@@ -71,52 +71,48 @@ def make_task(
 Coroutine.register(_LocalCarrier)  # pyright: ignore[reportAttributeAccessIssue]
 
 
-class OnLoop(Runner):
+class OnLoop(LocalJobsBase, Runner):
     """Runs jobs on the caller's loop, at most so many at once."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, max_workers: int, prefix: str) -> None:
+        del max_workers, prefix  # The native half has them.
         super().__init__(loop)
-        self._jobs = _LocalJobs(max_workers, prefix)
+        #: What futures are made with.
         self._keywords = {"loop": loop}
 
     @property
     def unfinished(self) -> int:
-        return sum(self._jobs.counts())
-
-    def call(
-        self, function: Callable[..., Awaitable[T]], args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> asyncio.Future[T]:
-        return self._jobs.call(self, self._keywords, function, args, kwargs or None)
+        return sum(self._counts())
 
     def run(self, awaitable: Awaitable[T]) -> asyncio.Future[T]:
         if not asyncio.iscoroutine(awaitable) or asyncio.isfuture(awaitable):
             return self.call(wait_for_awaitable, (awaitable,), {})
-        return self._jobs.run(self, self._keywords, awaitable)
+        return self._run(awaitable)
 
     def map(
         self, bound: int | None, tell: Callable[[], object] | None, *, ordered: bool
     ) -> _MapJobs:
-        return self._jobs.map(bound, ordered, tell)
+        return self._map(bound, ordered, tell)
 
     def close(self) -> None:
-        self._jobs.close(cancel_queued=False)
+        self._close(cancel_queued=False)
 
     def cancel_queued(self) -> None:
-        self._jobs.close(cancel_queued=True)
+        self._close(cancel_queued=True)
 
     def cancel_all(self) -> None:
-        self._jobs.close(cancel_queued=True)
-        self._jobs.cancel_running()
+        self._close(cancel_queued=True)
+        self._cancel_running()
 
     def is_job(self, task: asyncio.Task[Any] | None) -> bool:
-        return task is not None and self._jobs.is_job(task)
+        return task is not None and self._is_job(task)
 
     def describe(self) -> list[str]:
-        running, queued = self._jobs.counts()
+        running, queued = self._counts()
         return [f"{n} {what}" for n, what in ((running, "running"), (queued, "queued")) if n]
 
     async def wait(self) -> None:
         while self.unfinished:
             waiter: asyncio.Future[None] = self.loop.create_future()
-            self._jobs.wait(waiter)
+            self._wait(waiter)
             await waiter

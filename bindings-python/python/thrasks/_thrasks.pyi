@@ -16,6 +16,7 @@ __all__ = [
     "ChannelBase",
     "GeneratorBase",
     "GroupBase",
+    "LocalJobsBase",
     "Separate",
     "StreamBase",
     "Workers",
@@ -26,7 +27,6 @@ __all__ = [
     "_Life",
     "_LocalCarrier",
     "_LocalJob",
-    "_LocalJobs",
     "_LoopSide",
     "_MapJobs",
     "_PooledJobs",
@@ -112,28 +112,26 @@ class _LocalCarrier:
 class _LocalJob:
     def cancel(self, message: Any | None) -> bool | None: ...
 
-@final
-class _LocalJobs:
-    def __new__(cls, max_workers: int, prefix: str) -> Self: ...
+@disjoint_base
+class LocalJobsBase:
+    def __new__(
+        cls, _event_loop: asyncio.AbstractEventLoop, max_workers: int, prefix: str
+    ) -> Self: ...
     def call(
         self,
-        owner: object,
-        keywords: dict[str, Any],
         function: Callable[..., Awaitable[_T]],
         args: tuple[Any, ...],
-        kwargs: dict[str, Any] | None,
+        kwargs: dict[str, Any],
     ) -> asyncio.Future[_T]: ...
-    def run(
-        self, owner: object, keywords: dict[str, Any], coroutine: Coroutine[Any, Any, _T]
-    ) -> asyncio.Future[_T]: ...
-    def map(
+    def _run(self, coroutine: Coroutine[Any, Any, _T]) -> asyncio.Future[_T]: ...
+    def _map(
         self, bound: int | None, ordered: bool, tell: Callable[[], object] | None
     ) -> _MapJobs: ...
-    def close(self, cancel_queued: bool) -> None: ...
-    def cancel_running(self) -> None: ...
-    def is_job(self, task: asyncio.Task[Any]) -> bool: ...
-    def wait(self, future: asyncio.Future[None]) -> None: ...
-    def counts(self) -> tuple[int, int]: ...
+    def _close(self, cancel_queued: bool) -> None: ...
+    def _cancel_running(self) -> None: ...
+    def _is_job(self, task: asyncio.Task[Any]) -> bool: ...
+    def _wait(self, future: asyncio.Future[None]) -> None: ...
+    def _counts(self) -> tuple[int, int]: ...
 
 @final
 class _MapJobs:
