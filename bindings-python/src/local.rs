@@ -25,9 +25,9 @@ use crate::{
     imports,
     mapping::{MapJobs, MapPlace, Via},
     outcome::Outcome,
-    pooled::resolve,
     spec::{Source, close},
     sync::{in_drop, lock},
+    team::resolve,
 };
 
 /// Runs jobs as tasks of one loop, at most so many at once: the base of the Python class that owns it.

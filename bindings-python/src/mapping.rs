@@ -13,10 +13,10 @@ use crate::{
     job::Job,
     local::{LocalKey, Shared as Local},
     outcome::Outcome,
-    pooled::{Pooled, resolve},
+    pooled::Pooled,
     spec::Source,
     sync::{in_drop, lock},
-    team::Waiter,
+    team::{Waiter, resolve},
 };
 
 /// The results of a map, as the workers see it.

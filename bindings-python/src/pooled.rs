@@ -7,7 +7,6 @@ use std::sync::{
 
 use pyo3::{
     exceptions::PyRuntimeError,
-    intern,
     prelude::*,
     types::{PyDict, PyTuple},
 };
@@ -22,6 +21,7 @@ use crate::{
     spec::{self, Source, Spec},
     submission::Submission,
     sync::lock,
+    team::resolve,
 };
 
 /// Runs jobs on leased loops, at most so many at once, and knows which have not ended.
@@ -159,15 +159,6 @@ impl Delivery for Drained {
         let waiters = std::mem::take(&mut *lock(&self.pooled.waiters));
         drop((owner, waiters));
     }
-}
-
-/// Resolves a future of the loop that runs here, unless it is done.
-pub(crate) fn resolve(future: &Bound<'_, PyAny>) -> PyResult<()> {
-    let py = future.py();
-    if !future.call_method0(intern!(py, "done"))?.is_truthy()? {
-        future.call_method1(intern!(py, "set_result"), (py.None(),))?;
-    }
-    Ok(())
 }
 
 /// The jobs of an executor. All methods but `close` are called on the caller's loop.

@@ -392,13 +392,7 @@ struct Resolve(Mutex<Option<Waiter>>);
 impl Delivery for Resolve {
     fn deliver(self: Arc<Self>, py: Python<'_>) {
         let Some(Waiter { future, .. }) = lock(&self.0).take() else { return };
-        let resolved = (|| {
-            if !future.call_method0(py, intern!(py, "done"))?.is_truthy(py)? {
-                future.call_method1(py, intern!(py, "set_result"), (py.None(),))?;
-            }
-            Ok::<(), PyErr>(())
-        })();
-        if let Err(error) = resolved {
+        if let Err(error) = resolve(future.bind(py)) {
             error.write_unraisable(py, None);
         }
     }
@@ -407,6 +401,15 @@ impl Delivery for Resolve {
         let waiter = lock(&self.0).take();
         drop(waiter);
     }
+}
+
+/// Resolves a future of the loop that runs here, unless it is done.
+pub(crate) fn resolve(future: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = future.py();
+    if !future.call_method0(intern!(py, "done"))?.is_truthy()? {
+        future.call_method1(intern!(py, "set_result"), (py.None(),))?;
+    }
+    Ok(())
 }
 
 /// The loops of a team being put back into the state in which they were made; or, where they are not
