@@ -6,6 +6,7 @@ __all__ = ["MapIterator"]
 
 import asyncio
 import contextlib
+import math
 import sys
 import weakref
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
@@ -167,7 +168,7 @@ class Mapping:
         if options.timeout is not None:
             self._deadline = loop.time() + options.timeout
             reference: weakref.ref[Mapping] = weakref.ref(self)
-            self._timer = loop.call_at(self._deadline, _wake_taker, reference)
+            self._timer = loop.call_at(self._deadline, _time_out, reference)
         if any(map(is_async, iterables)):
             self._feeder = loop.create_task(self._feed(zip_any(iterables)))
         else:
@@ -259,7 +260,7 @@ class Mapping:
         while (taken := self._jobs.take()) is None:
             if self._closed or (self._exhausted and not len(self._jobs)):
                 await self._raise_end()
-            if self._deadline is not None and self._loop.time() >= self._deadline:
+            if self._is_late():
                 await self.close()
                 raise TimeoutError("the results of a map did not come within its timeout")
             waiter = self._taker = self._loop.create_future()
@@ -272,6 +273,15 @@ class Mapping:
             finally:
                 self._taker = None
         return taken
+
+    def _is_late(self) -> bool:
+        return self._deadline is not None and self._loop.time() >= self._deadline
+
+    def _time_out(self) -> None:
+        # A loop calls a timer a little early: up to its clock's resolution, or by a rounding error.
+        # Nobody else will come and wake who waits, so by the clock, too, it is late from now on.
+        self._deadline = -math.inf
+        self._wake()
 
     async def _raise_end(self) -> NoReturn:
         failure, self._failure = self._failure, None
@@ -382,7 +392,7 @@ def _teller_of(reference: weakref.ref[Mapping]) -> Callable[[], None]:
     return tell
 
 
-def _wake_taker(reference: weakref.ref[Mapping]) -> None:
+def _time_out(reference: weakref.ref[Mapping]) -> None:
     mapping = reference()
     if mapping is not None:
-        mapping._wake()
+        mapping._time_out()

@@ -329,6 +329,29 @@ class TestTimeout:
             with pytest.raises(TimeoutError):
                 await rest(executor.map(double, silent(), timeout=0.01))
 
+    def test_by_a_timer_that_is_called_early(self, kind: Kind) -> None:
+        class Hasty(asyncio.SelectorEventLoop):
+            """Its timers come before their time, as those of every loop may: by less elsewhere."""
+
+            def __init__(self) -> None:
+                super().__init__()
+                self._clock_resolution = 0.1
+
+        async def turn() -> None:
+            while True:
+                await asyncio.sleep(0)
+
+        async def main() -> None:
+            # It looks at its timers all the time.
+            turning = asyncio.create_task(turn())
+            async with kind.open() as executor:
+                with pytest.raises(TimeoutError):
+                    await rest(executor.map(asyncio.sleep, [PATIENCE], timeout=0.2))
+            turning.cancel()
+
+        with asyncio.Runner(loop_factory=Hasty) as runner:
+            runner.run(main())
+
     async def test_jobs_that_refuse_are_waited_for(self, kind: Kind) -> None:
         ended = []
 
