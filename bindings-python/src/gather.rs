@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use pyo3::{
-    exceptions::PyRuntimeError,
+    exceptions::{PyException, PyRuntimeError},
     intern,
     prelude::*,
     types::{PyList, PyTuple, PyWeakrefMethods, PyWeakrefReference},
@@ -24,7 +24,7 @@ use crate::{
     spec::{self, Snapshot, Source, Spec},
     submission::Submission,
     sync::{in_drop, lock},
-    team::Team,
+    team::{Refused, Team},
     worker::Worker,
 };
 
@@ -344,6 +344,29 @@ pub(crate) struct GatherJobs {
     jobs: Vec<Arc<Job>>,
 }
 
+impl GatherJobs {
+    /// The workers would not have some of `count` jobs: they fail, the newest first. The caller gets
+    /// the error at once if that is all of them, or it is an interrupt; those that run end, then.
+    fn refused(self, py: Python<'_>, refused: Refused, count: usize) -> PyResult<Self> {
+        let Refused { first, error } = refused;
+        let at_once = first == 0 || !error.is_instance_of::<PyException>(py);
+        if at_once {
+            self.gather.forget_caller();
+        }
+        for index in (first..count).rev() {
+            match self.jobs.get(index) {
+                Some(job) => job.fail(py, error.clone_ref(py)),
+                None => self.gather.fail(py, index, error.clone_ref(py)),
+            }
+        }
+        if !at_once {
+            return Ok(self);
+        }
+        self.cancel(py, None);
+        Err(error)
+    }
+}
+
 #[pymethods]
 impl GatherJobs {
     /// Sends coroutines off to the workers. `caller._failed(error)` is called for the first that is
@@ -351,7 +374,8 @@ impl GatherJobs {
     /// `caller._ended(outcomes)`, once, when the last has ended, with the results and exceptions in
     /// the order of the coroutines.
     ///
-    /// Where this fails, those that have not started are closed, and those that have are cancelled.
+    /// Where this fails, nothing has begun, and the coroutines are closed. Those that the workers
+    /// refuse when others run already fail by themselves, with the error for their outcome.
     #[new]
     fn new(
         coroutines: &Bound<'_, PyTuple>,
@@ -384,15 +408,12 @@ impl GatherJobs {
             leased: Mutex::new(private.then_some(team.clone())),
         });
         if !one_by_one {
-            if let Err(error) = team.submit_items(&gather) {
-                gather.forget_caller();
-                for index in (0..gather.len()).rev() {
-                    gather.fail(py, index, error.clone_ref(py));
-                }
-                gather.cancel_started(None);
-                return Err(error);
-            }
-            return Ok(Self { gather, jobs: Vec::new() });
+            let sent = team.submit_items(&gather);
+            let this = Self { gather, jobs: Vec::new() };
+            return match sent {
+                Ok(()) => Ok(this),
+                Err(refused) => this.refused(py, refused, coroutines.len()),
+            };
         }
         let jobs = coroutines
             .iter()
@@ -407,15 +428,10 @@ impl GatherJobs {
             .inspect_err(|_| coroutines.iter().for_each(|coroutine| spec::close(&coroutine)))?;
         let sent = submission.submit_batch(py, &jobs);
         let this = Self { gather, jobs };
-        if let Err(error) = sent {
-            // Some may run already. Nobody waits for them: the caller gets the error at once.
-            this.gather.forget_caller();
-            for job in this.jobs.iter().rev() {
-                job.fail_or_cancel(py, &error);
-            }
-            return Err(error);
+        match sent {
+            Ok(()) => Ok(this),
+            Err(refused) => this.refused(py, refused, coroutines.len()),
         }
-        Ok(this)
     }
 
     /// Asks every job to end. Returns whether any could be asked.

@@ -372,17 +372,6 @@ impl Job {
         self.at_gate.swap(false, Ordering::SeqCst)
     }
 
-    /// The batch that the job was in has failed: it ends as well, started or not.
-    pub(crate) fn fail_or_cancel(self: &Arc<Self>, py: Python<'_>, error: &PyErr) {
-        if let Some(spec) = self.take_spec(State::Ended(None)) {
-            spec.close(py);
-            let error = error.clone_ref(py).into_value(py).into_any();
-            self.deliver_outcome(py, Outcome::Error(error));
-        } else {
-            self.cancel(py, None);
-        }
-    }
-
     /// Its team has listed the job.
     ///
     /// It may have been cancelled before, by another thread, which found no list to take it off. Such

@@ -11,7 +11,7 @@ use crate::{
     job::{Job, Place},
     pins::Pin,
     spec::{self, Snapshot, Source, Spec, Surroundings},
-    team::Team,
+    team::{Refused, Team},
 };
 
 /// A team, and the gate in front of it.
@@ -123,11 +123,11 @@ impl Submission {
     ///
     /// # Errors
     ///
-    /// The jobs from the first that was rejected on have not been told.
-    pub(crate) fn submit_batch(&self, py: Python<'_>, jobs: &[Arc<Job>]) -> PyResult<()> {
-        match &self.gate {
-            Some(gate) => jobs.iter().try_for_each(|job| gate.enter(py, job.clone())),
-            None => self.team.submit_batch(jobs.iter().cloned()),
-        }
+    /// Which is the first that was rejected: the jobs from that one on have not been told.
+    pub(crate) fn submit_batch(&self, py: Python<'_>, jobs: &[Arc<Job>]) -> Result<(), Refused> {
+        let Some(gate) = &self.gate else { return self.team.submit_batch(jobs) };
+        jobs.iter().enumerate().try_for_each(|(first, job)| {
+            gate.enter(py, job.clone()).map_err(|error| Refused { first, error })
+        })
     }
 }

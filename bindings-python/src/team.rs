@@ -8,7 +8,7 @@ use std::sync::{
 use pyo3::{exceptions::PyRuntimeError, intern, prelude::*};
 use thrasks_group::{GroupState, Ticket};
 use thrasks_loop::{LoopPool, PoolStats};
-use thrasks_sched::{Reason, Rejected};
+use thrasks_sched::Reason;
 
 use crate::{
     gather::{Gather, Item},
@@ -46,6 +46,19 @@ pub(crate) struct Team {
     released: AtomicBool,
     /// The workers will be roused soon, by a caller's loop.
     rousing: AtomicBool,
+}
+
+/// Why many jobs were not all sent off.
+pub(crate) struct Refused {
+    /// The number of the first that was rejected.
+    pub(crate) first: usize,
+    pub(crate) error: PyErr,
+}
+
+/// A rejected job: not lost, the caller has it, too, and decides.
+fn taken_back(order: Order) -> Arc<Job> {
+    let Order::Start(sent) = order else { unreachable!("what was sent is a job") };
+    sent.into_job()
 }
 
 /// A future of a caller's loop that is to be resolved.
@@ -127,29 +140,35 @@ impl Team {
             Some(worker) => self.pool.submit_to(worker, order),
             None => self.pool.submit(order),
         }
-        .map_err(|rejected| self.explain(rejected))
+        .map_err(|rejected| {
+            let (order, reason) = rejected.into_parts();
+            drop(taken_back(order));
+            self.explain(reason)
+        })
     }
 
     /// Gives many jobs, none of them pinned, to the scheduler, in order.
     ///
     /// # Errors
     ///
-    /// The jobs from the first that was rejected on have not been told.
-    pub(crate) fn submit_batch(
-        self: &Arc<Self>,
-        jobs: impl Iterator<Item = Arc<Job>>,
-    ) -> PyResult<()> {
+    /// Which is the first that was rejected: the jobs from that one on have not been told.
+    pub(crate) fn submit_batch(self: &Arc<Self>, jobs: &[Arc<Job>]) -> Result<(), Refused> {
         let mut refused = None;
-        let mut jobs = jobs.map_while(|job| match self.enlist(&job) {
-            Ok(()) => Some(Order::Start(Sent::new(job))),
+        let mut orders = jobs.iter().enumerate().map_while(|(first, job)| match self.enlist(job) {
+            Ok(()) => Some(Order::Start(Sent::new(job.clone()))),
             Err(error) => {
-                refused = Some(error);
+                refused = Some(Refused { first, error });
                 None
             }
         });
-        let sent = self.pool.submit_batch(&mut jobs).map(drop);
+        let sent = self.pool.submit_batch(&mut orders);
         self.rouse();
-        sent.map_err(|rejected| self.explain(rejected))?;
+        sent.map_err(|rejected| {
+            let (order, reason) = rejected.into_parts();
+            let rejected = taken_back(order);
+            let first = jobs.iter().position(|job| Arc::ptr_eq(job, &rejected));
+            Refused { first: first.expect("one of these"), error: self.explain(reason) }
+        })?;
         refused.map_or(Ok(()), Err)
     }
 
@@ -157,13 +176,17 @@ impl Team {
     ///
     /// # Errors
     ///
-    /// The jobs from the first that was rejected on have not been told.
-    pub(crate) fn submit_items(&self, gather: &Arc<Gather>) -> PyResult<()> {
+    /// Which is the first that was rejected: the jobs from that one on have not been told.
+    pub(crate) fn submit_items(&self, gather: &Arc<Gather>) -> Result<(), Refused> {
         let mut items =
             (0..gather.len()).map(|index| Order::Item(Item::new(gather.clone(), index)));
-        let sent = self.pool.submit_batch(&mut items).map(drop);
+        let sent = self.pool.submit_batch(&mut items);
         self.rouse();
-        sent.map_err(|rejected| self.explain(rejected))
+        sent.map(drop).map_err(|rejected| {
+            let (order, reason) = rejected.into_parts();
+            let Order::Item(item) = order else { unreachable!("what was sent are items") };
+            Refused { first: item.into_parts().1, error: self.explain(reason) }
+        })
     }
 
     /// Ends the naps of the workers: something was sent to one of them.
@@ -272,14 +295,7 @@ impl Team {
     }
 
     /// The rejection of a job in the words of the Python API.
-    fn explain(&self, rejected: Rejected<Order>) -> PyErr {
-        let (order, reason) = rejected.into_parts();
-        // Taken back, not lost: the caller has it too, and decides.
-        match order {
-            Order::Start(sent) => drop(sent.into_job()),
-            Order::Item(item) => drop(item.into_parts()),
-            _ => {}
-        }
+    fn explain(&self, reason: Reason) -> PyErr {
         match reason {
             Reason::Policy(error) => match error.downcast::<PyErr>() {
                 Ok(error) => *error,

@@ -14,6 +14,7 @@ import pytest
 from support import (
     Signal,
     eventually,
+    eventually_async,
     eventually_freed,
     for_ever,
     idle_workers,
@@ -46,14 +47,15 @@ class Places:
 class FailsThird:
     """A scheduler that fails at the third call."""
 
-    def __init__(self) -> None:
+    def __init__(self, error: type[BaseException] = NotNowError) -> None:
         self.calls = 0
+        self.error = error
 
     def place(self, loads: Sequence[int]) -> int:
         del loads
         self.calls += 1
         if self.calls == 3:
-            raise NotNowError
+            raise self.error
         return 0
 
 
@@ -68,6 +70,9 @@ WRONG = [
     (KeyboardInterrupt, KeyboardInterrupt, "no idea"),
 ]
 wrong = pytest.mark.parametrize(("answer", "error", "text"), WRONG)
+
+#: Whether there is a gate, which lets the third through when one of the first two has ended.
+limits = pytest.mark.parametrize("limit", [None, 2])
 
 
 class TestScheduler:
@@ -106,10 +111,52 @@ class TestScheduler:
                 pool.run(coro)
             assert is_closed(coro)
 
+    @limits
+    async def test_that_fails_midway_in_a_gather(self, limit: int | None) -> None:
+        # Those that were placed run, so they are waited for: what is not placed has failed.
+        coros = [value(1), value(2), value(3), value(4)]
+        future = threaded_gather(
+            *coros,
+            num_threads=2,
+            mode=FailsThird(),
+            max_concurrency=limit,
+            return_exceptions=True,
+        )
+        first, second, third, fourth = await future
+        assert (first, second) == (1, 2)
+        assert isinstance(third, NotNowError)
+        # None is placed after one that cannot be, but by a gate, which goes on.
+        assert fourth == 4 if limit == 2 else isinstance(fourth, NotNowError)
+        assert all(is_closed(each) for each in coros)
+
+    @limits
+    async def test_that_fails_midway_in_a_gather_is_its_failure(self, limit: int | None) -> None:
+        held, entered = Signal(), Signal()
+
+        async def hold() -> None:
+            entered.set()
+            await held.wait()
+
+        coros = [hold(), value(2), value(3)]
+        future = threaded_gather(*coros, num_threads=2, mode=FailsThird(), max_concurrency=limit)
+        with pytest.raises(NotNowError):
+            await future
+        await entered.wait()
+        assert is_closed(coros[2])
+        # As with asyncio.gather, the others go on.
+        assert not is_closed(coros[0])
+        held.set()
+        assert await eventually_async(lambda: is_closed(coros[0]))
+
+    async def test_that_is_interrupted_midway_in_a_gather(self) -> None:
+        coros = [for_ever(), for_ever(), value(1)]
+        with pytest.raises(KeyboardInterrupt):
+            threaded_gather(*coros, num_threads=2, mode=FailsThird(KeyboardInterrupt))
+        assert eventually(lambda: all(is_closed(each) for each in coros))
+
     def test_that_fails_midway_in_a_gather_just_before_the_loop_ends(self) -> None:
         async def main() -> None:
-            with pytest.raises(NotNowError):
-                threaded_gather(for_ever(), for_ever(), value(1), num_threads=2, mode=FailsThird())
+            threaded_gather(for_ever(), for_ever(), value(1), num_threads=2, mode=FailsThird())
 
         for _ in range(200):
             asyncio.run(main())
