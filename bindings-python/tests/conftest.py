@@ -10,6 +10,7 @@ import os
 import signal
 import warnings
 from collections.abc import Generator, Iterator
+from typing import Any
 
 import flavours
 import pytest
@@ -60,6 +61,13 @@ def pytest_configure(config: pytest.Config) -> None:
         flavours.apply(names)
     except ValueError as error:
         raise pytest.UsageError(f"--flavour: {error}") from None
+    # Now nothing is captured.
+    config.stash[STDERR] = os.dup(2)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if STDERR in config.stash:
+        os.close(config.stash[STDERR])
 
 
 def pytest_report_header() -> str:
@@ -102,6 +110,24 @@ def mode(request: pytest.FixtureRequest) -> SchedulingMode:
 
 
 PASSED = pytest.StashKey[bool]()
+STDERR = pytest.StashKey[int]()
+
+#: How much longer, in seconds, than it may take a test goes on before it ends the process. It has
+#: been told by a signal before, which a loop that waits need not hear: uvloop's does not.
+GRACE = 30.0
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_timeout_set_timer(item: pytest.Item, settings: Any) -> Generator[None, object, object]:
+    limit = settings.timeout + GRACE
+    faulthandler.dump_traceback_later(limit, exit=True, file=item.config.stash[STDERR])
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_timeout_cancel_timer() -> Generator[None, object, object]:
+    faulthandler.cancel_dump_traceback_later()
+    return (yield)
 
 
 @pytest.hookimpl(wrapper=True)

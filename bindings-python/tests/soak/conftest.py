@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 from dataclasses import dataclass
 
 import pytest
@@ -21,7 +20,7 @@ class Effort:
     minutes: float | None
     """How long the random part may take; None in the normal suite, which does little."""
     seed: int
-    """Where it begins."""
+    """Where it begins: in the normal suite at the same place each time, and in a soak elsewhere."""
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +29,7 @@ def effort() -> Effort:
     seed = os.environ.get(SEED)
     return Effort(
         None if minutes is None else float(minutes),
-        random.SystemRandom().randrange(2**32) if seed is None else int(seed),
+        1 if seed is None else int(seed),
     )
 
 

@@ -1,6 +1,7 @@
 //! The Python tests, in one flavour after another.
 
 use std::ffi::OsString;
+use std::time::Duration;
 
 use anyhow::Result;
 
@@ -30,6 +31,9 @@ const QUICK: [&str; 4] = ["-m", "not process and not slow", IN_TWO[0], IN_TWO[1]
 const IN_TWO: [&str; 2] = ["-n", "2"];
 
 const STEP: &str = "Python tests";
+
+/// Some minutes are usual; a machine may be slow, and busy. A test that hangs ends by itself.
+const LIMIT: Duration = Duration::from_secs(30 * 60);
 
 /// The plain one, and all of its tests.
 pub(super) fn plain(
@@ -138,7 +142,7 @@ fn run(
         command.args(["--flavour", flavour]);
     }
     // What the user says comes last, and holds.
-    process::run(command.args(selection).args(args))
+    process::run_within(command.args(selection).args(args), LIMIT)
 }
 
 #[cfg(test)]
