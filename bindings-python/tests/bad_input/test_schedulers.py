@@ -114,7 +114,13 @@ class TestScheduler:
     @limits
     async def test_that_fails_midway_in_a_gather(self, limit: int | None) -> None:
         # Those that were placed run, so they are waited for: what is not placed has failed.
-        coros = [value(1), value(2), value(3), value(4)]
+        called = Signal()
+
+        async def hold(result: int) -> int:
+            await called.wait()
+            return result
+
+        coros = [hold(1), hold(2), value(3), value(4)]
         future = threaded_gather(
             *coros,
             num_threads=2,
@@ -122,6 +128,7 @@ class TestScheduler:
             max_concurrency=limit,
             return_exceptions=True,
         )
+        called.set()
         first, second, third, fourth = await future
         assert (first, second) == (1, 2)
         assert isinstance(third, NotNowError)
