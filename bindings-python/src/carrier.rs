@@ -27,6 +27,7 @@ use crate::{
     job::{Boarding, Job, Sent},
     orders::Order,
     outcome::Outcome,
+    share::Share,
     spec::{Snapshot, close},
     sync::lock,
     worker::{SLICE, Stopwatch, Worker, with_work},
@@ -36,12 +37,16 @@ use crate::{
 pub(crate) enum Passenger {
     Job(Sent),
     Item(Item),
+    /// The next of this worker's share, and those after it.
+    Share(Share),
 }
 
 /// A job that is being started in a carrier.
 enum Aboard {
     Job(Arc<Job>),
     Item(Arc<Gather>, usize),
+    /// This one of the share.
+    Taken(usize),
 }
 
 impl Passenger {
@@ -49,15 +54,27 @@ impl Passenger {
         match self {
             Self::Job(sent) => sent.job().home(),
             Self::Item(item) => item.gather().home(),
+            Self::Share(share) => share.gather().home(),
         }
     }
 
     /// Starts the job in a task of its own, on the thread of this worker. Returns whether it has
-    /// suspended.
-    pub(crate) fn start_by_itself(self, py: Python<'_>, worker: &Arc<Worker>) -> bool {
+    /// suspended; what is to be seen to next, if anything is known of it, is in `found`.
+    pub(crate) fn start_by_itself(
+        self,
+        py: Python<'_>,
+        worker: &Arc<Worker>,
+        found: &mut Option<Next<Order>>,
+    ) -> bool {
         match self {
             Self::Job(sent) => !sent.into_job().start(py, worker),
             Self::Item(item) => item.start_by_itself(py, worker),
+            Self::Share(mut share) => {
+                let Some((index, coroutine)) = share.take(py) else { return false };
+                let gather = share.gather().clone();
+                *found = Some(Next::Posted(Order::Share(share)));
+                item_by_itself(py, worker, gather, index, coroutine)
+            }
         }
     }
 
@@ -93,6 +110,8 @@ impl Passenger {
                     None => Boarded::Over,
                 }
             }
+            // Its jobs are taken by whoever carries them.
+            Self::Share(_) => Boarded::No(self),
         }
     }
 
@@ -100,6 +119,7 @@ impl Passenger {
         match self {
             Self::Job(sent) => Order::Start(sent),
             Self::Item(item) => Order::Item(item),
+            Self::Share(share) => Order::Share(share),
         }
     }
 }
@@ -129,6 +149,7 @@ impl Aboard {
             Self::Item(gather, index) => {
                 item_by_itself(py, worker, gather, index, coroutine.into_bound(py))
             }
+            Self::Taken(_) => unreachable!("the first of a carrier is no more of the share"),
         }
     }
 
@@ -137,9 +158,18 @@ impl Aboard {
         match self {
             Self::Job(job) => job.end(py, worker, outcome),
             Self::Item(gather, index) => {
-                worker.finish();
+                gather.finish_on(worker);
                 gather.put(py, index, outcome);
             }
+            Self::Taken(_) => unreachable!("whose task ends is by itself"),
+        }
+    }
+
+    /// The task is its own: it is by itself from now on.
+    fn by_itself(self, share: Option<&Share>) -> Self {
+        match (self, share) {
+            (Self::Taken(index), Some(share)) => Self::Item(share.gather().clone(), index),
+            (aboard, _) => aboard,
         }
     }
 
@@ -150,6 +180,7 @@ impl Aboard {
             Self::Item(gather, index) => {
                 Job::of_task(gather, index, worker, task).go_on(py, worker, task);
             }
+            Self::Taken(_) => unreachable!("whose task goes on is by itself"),
         }
     }
 }
@@ -164,13 +195,22 @@ pub(crate) fn carry(
     found: &mut Option<Next<Order>>,
 ) -> bool {
     let home = first.home().clone();
-    let (aboard, coroutine, snapshot) = match first.board(py, worker, None) {
-        Boarded::Yes(aboard, coroutine, snapshot) => (aboard, coroutine, snapshot),
-        Boarded::Over => {
-            worker.finish();
-            return false;
+    let mut share = None;
+    let (aboard, coroutine, snapshot) = if let Passenger::Share(mut taking) = first {
+        let Some((index, coroutine)) = taking.take(py) else { return false };
+        let gather = taking.gather().clone();
+        let snapshot = gather.snapshot().clone();
+        share = Some(taking);
+        (Aboard::Item(gather, index), coroutine, snapshot)
+    } else {
+        match first.board(py, worker, None) {
+            Boarded::Yes(aboard, coroutine, snapshot) => (aboard, coroutine, snapshot),
+            Boarded::Over => {
+                worker.finish();
+                return false;
+            }
+            Boarded::No(first) => return first.start_by_itself(py, worker, found),
         }
-        Boarded::No(first) => return first.start_by_itself(py, worker),
     };
     let mut stage = Stage::Nothing;
     let made = (|| {
@@ -187,6 +227,7 @@ pub(crate) fn carry(
         Ok(made) => made,
         Err(error) => {
             close(&coroutine);
+            *found = share.map(go_on);
             let error: PyErr = error;
             aboard.end(py, worker, Outcome::Error(error.into_value(py).into_any()));
             return false;
@@ -197,6 +238,7 @@ pub(crate) fn carry(
         snapshot,
         home,
         worker: worker.clone(),
+        share,
         watch: *watch,
         found: None,
     };
@@ -213,9 +255,10 @@ pub(crate) fn carry(
     match stage {
         Stage::Seated(ride, ..) => {
             // It was not so much as begun.
-            let Ride { first: Some((aboard, coroutine)), snapshot, .. } = ride else {
+            let Ride { first: Some((aboard, coroutine)), snapshot, share, .. } = ride else {
                 return false;
             };
+            *found = share.map(go_on);
             match started {
                 Ok(()) => aboard.start_by_itself(py, worker, coroutine, snapshot),
                 Err(error) => {
@@ -291,6 +334,8 @@ impl Carrier {
 struct Ride {
     /// The first one, and its coroutine, until it is begun.
     first: Option<(Aboard, Py<PyAny>)>,
+    /// What all the others are taken from, if the first one was.
+    share: Option<Share>,
     /// What the contexts of all of them are copies of.
     snapshot: Arc<Snapshot>,
     home: Arc<Home>,
@@ -316,7 +361,7 @@ impl Ride {
         while let Some((aboard, coroutine)) = next.take() {
             let before = seat.put(coroutine.clone().unbind());
             if let Some((aboard, value)) = returned.take() {
-                tally.arrive(py, aboard, value, before);
+                tally.arrive(py, aboard, self.share.as_ref(), value, before);
             }
             let step = step(&coroutine);
             let is_seated = seat.has(&coroutine);
@@ -324,7 +369,11 @@ impl Ride {
             let step = match step {
                 Step::Returned(value) if is_seated && seat.is_like(&untouched) => {
                     returned = Some((aboard, value.unbind()));
-                    with_work(Work::finish);
+                    with_work(if self.share.is_some() {
+                        Work::finish_posted
+                    } else {
+                        Work::finish
+                    });
                     if self.watch.has_passed(SLICE) {
                         break;
                     }
@@ -340,19 +389,25 @@ impl Ride {
                 Step::Raised(error) => Err(error),
             };
             tally.settle(py);
-            let over = Stage::Over { kept: Some(aboard), watch: self.watch, found: None };
-            return (over, step);
+            let kept = Some(aboard.by_itself(self.share.as_ref()));
+            let found = self.share.map(go_on);
+            return (Stage::Over { kept, watch: self.watch, found }, step);
         }
         let before = seat.put(carrier.clone().unbind());
         if let Some((aboard, value)) = returned {
-            tally.arrive(py, aboard, value, before);
+            tally.arrive(py, aboard, self.share.as_ref(), value, before);
         }
         tally.settle(py);
-        (Stage::Over { kept: None, watch: self.watch, found: self.found }, Ok(None))
+        let found = self.found.or(self.share.map(go_on));
+        (Stage::Over { kept: None, watch: self.watch, found }, Ok(None))
     }
 
     /// Looks for a job that can be carried next; or what there is instead.
-    fn look<'py>(&self, py: Python<'py>) -> Found<'py> {
+    fn look<'py>(&mut self, py: Python<'py>) -> Found<'py> {
+        if let Some(share) = &mut self.share {
+            let taken = share.take(py);
+            return (taken.map(|(index, coroutine)| (Aboard::Taken(index), coroutine)), None);
+        }
         loop {
             let passenger = match with_work(Work::next) {
                 Some(Next::Job(Order::Item(item))) => Passenger::Item(item),
@@ -374,6 +429,11 @@ impl Ride {
     }
 }
 
+/// There may be more in the share.
+fn go_on(share: Share) -> Next<Order> {
+    Next::Posted(Order::Share(share))
+}
+
 /// What to go on with: a job and its coroutine, or what else there is.
 type Found<'py> = (Option<(Aboard, Bound<'py, PyAny>)>, Option<Next<Order>>);
 
@@ -383,15 +443,31 @@ struct Tally(Option<(Arc<Gather>, usize)>);
 
 impl Tally {
     /// A job has returned a value, and its coroutine is to be given back.
-    fn arrive(&mut self, py: Python<'_>, aboard: Aboard, value: Py<PyAny>, coroutine: Py<PyAny>) {
-        match aboard {
-            Aboard::Job(job) => job.arrive(py, value, coroutine),
-            Aboard::Item(gather, index) => {
-                gather.place(index, value);
-                gather.give_back(index, coroutine);
-                // Jobs that have one context are of one gather.
-                self.0.get_or_insert((gather, 0)).1 += 1;
+    fn arrive(
+        &mut self,
+        py: Python<'_>,
+        aboard: Aboard,
+        share: Option<&Share>,
+        value: Py<PyAny>,
+        coroutine: Py<PyAny>,
+    ) {
+        let index = match (aboard, share) {
+            (Aboard::Job(job), _) => return job.arrive(py, value, coroutine),
+            // Jobs that have one context are of one gather.
+            (Aboard::Item(gather, index), _) => {
+                self.0.get_or_insert((gather, 0));
+                index
             }
+            (Aboard::Taken(index), Some(share)) => {
+                self.0.get_or_insert_with(|| (share.gather().clone(), 0));
+                index
+            }
+            (Aboard::Taken(_), None) => unreachable!("it was taken from there"),
+        };
+        if let Some((gather, count)) = &mut self.0 {
+            gather.place(index, value);
+            gather.give_back(index, coroutine);
+            *count += 1;
         }
     }
 

@@ -21,6 +21,7 @@ use crate::{
     orders::Order,
     outcome::Outcome,
     pool::Workers,
+    share::Taken,
     spec::{self, Snapshot, Source, Spec},
     submission::Submission,
     sync::{in_drop, lock},
@@ -37,6 +38,11 @@ pub(crate) struct GatherPlace {
 impl GatherPlace {
     pub(crate) fn new(gather: Arc<Gather>, index: usize) -> Self {
         Self { gather, index }
+    }
+
+    /// Its job has ended on this worker, whose thread this is.
+    pub(crate) fn finish_on(&self, worker: &Worker) {
+        self.gather.finish_on(worker);
     }
 
     /// The job's number, if it is one of this gather.
@@ -110,7 +116,7 @@ pub(crate) fn item_by_itself(
         Ok(context) => context,
         Err(error) => {
             spec::close(&coroutine);
-            worker.finish();
+            gather.finish_on(worker);
             gather.put(py, index, Outcome::Error(error.into_value(py).into_any()));
             return false;
         }
@@ -140,6 +146,10 @@ pub(crate) struct Gather {
     slots: Slots<Outcome>,
     /// The coroutines, unless they are jobs by themselves from the start.
     stock: Stock,
+    /// How many jobs the workers have taken, where they share what there is.
+    taken: Taken,
+    /// Whether the jobs go by way of the scheduler.
+    scheduled: bool,
     /// The context of the call, which each job has a copy of.
     snapshot: Arc<Snapshot>,
     return_exceptions: bool,
@@ -200,6 +210,15 @@ impl Gather {
         self.stock.len()
     }
 
+    pub(crate) fn taken(&self) -> &Taken {
+        &self.taken
+    }
+
+    /// A job has ended on this worker, whose thread this is.
+    pub(crate) fn finish_on(&self, worker: &Worker) {
+        if self.scheduled { worker.finish() } else { worker.finish_taken() }
+    }
+
     pub(crate) fn snapshot(&self) -> &Arc<Snapshot> {
         &self.snapshot
     }
@@ -255,7 +274,7 @@ impl Gather {
     }
 
     /// A job that will not be run: its coroutine is closed, unless somebody has taken that.
-    fn fail(self: &Arc<Self>, py: Python<'_>, index: usize, error: PyErr) {
+    pub(crate) fn fail(self: &Arc<Self>, py: Python<'_>, index: usize, error: PyErr) {
         if let Some(coroutine) = self.take(py, index) {
             spec::close(&coroutine);
             drop(coroutine);
@@ -395,9 +414,12 @@ impl GatherJobs {
         // Where jobs stand in a line or on a list, they are there one by one.
         let one_by_one = submission.gate().is_some() || team.keeps_list();
         let stocked = if one_by_one { 0 } else { coroutines.len() };
+        let shared_out = !one_by_one && private && team.shares_out();
         let gather = Arc::new(Gather {
             slots: Slots::new(coroutines.len()),
             stock: Stock::new(coroutines.iter().take(stocked)),
+            taken: Taken::default(),
+            scheduled: !shared_out,
             snapshot: Snapshot::new(imports::copy_context(py)?.call0()?),
             return_exceptions,
             worst: AtomicU8::new(0),
@@ -407,6 +429,10 @@ impl GatherJobs {
             caller: Mutex::new(Some(caller)),
             leased: Mutex::new(private.then_some(team.clone())),
         });
+        if shared_out {
+            team.share_out(&gather);
+            return Ok(Self { gather, jobs: Vec::new() });
+        }
         if !one_by_one {
             let sent = team.submit_items(&gather);
             let this = Self { gather, jobs: Vec::new() };

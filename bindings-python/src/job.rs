@@ -337,8 +337,16 @@ impl Job {
         // Before the outcome is on its way: what the worker made dies on the worker's own thread,
         // not some time later when another thread lets go of the last reference.
         drop(old);
-        worker.finish();
+        self.finish_on(worker);
         self.deliver_outcome(py, outcome);
+    }
+
+    /// It counts as running no more on this worker, whose thread this is.
+    pub(crate) fn finish_on(&self, worker: &Worker) {
+        match &self.place {
+            Place::Gather(place) => place.finish_on(worker),
+            Place::Handle(_) | Place::Map(_) => worker.finish(),
+        }
     }
 
     /// The job will not be run: its pool is closed, its loop could not be made, or has died.

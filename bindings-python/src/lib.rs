@@ -25,6 +25,7 @@ mod pooled;
 mod ring;
 mod schedulers;
 mod settings;
+mod share;
 mod spec;
 mod submission;
 mod sync;

@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use crate::{
     gather::{Gather, Item},
     job::{Job, Sent},
+    share::Share,
     team::CleanOrder,
 };
 
@@ -16,6 +17,8 @@ pub(crate) enum Order {
     Start(Sent),
     /// Start a job of a gather.
     Item(Item),
+    /// Start the jobs of a gather that are this worker's to take.
+    Share(Share),
     /// Pass a cancellation on to all jobs of a gather that have suspended here.
     CancelAll(Arc<Gather>, Option<Py<PyAny>>),
     /// Pass a cancellation, with its message, on to a job's task.

@@ -17,6 +17,7 @@ use crate::{
     job::{Job, Sent},
     orders::Order,
     schedulers::Mode,
+    share::Share,
     sync::{in_drop, lock},
     threads::{self, Kind},
     worker::Worker,
@@ -187,6 +188,31 @@ impl Team {
             let Order::Item(item) = order else { unreachable!("what was sent are items") };
             Refused { first: item.into_parts().1, error: self.explain(reason) }
         })
+    }
+
+    /// Whether its workers may take the jobs of a gather themselves, one after the other: as they are
+    /// scheduled, and whatever else they do.
+    pub(crate) fn shares_out(&self) -> bool {
+        matches!(self.mode, Mode::RoundRobin | Mode::Queue)
+    }
+
+    /// Sends each worker its share of a gather, whose team this is.
+    pub(crate) fn share_out(self: &Arc<Self>, gather: &Arc<Gather>) {
+        let lanes = self.crew.len();
+        for (lane, worker) in self.crew.iter().enumerate().take(gather.len()) {
+            let (gather, team) = (gather.clone(), self.clone());
+            let share = match self.mode {
+                Mode::Queue => Share::shared(gather, team),
+                _ => Share::dealt(gather, team, lane, lanes),
+            };
+            // Given back by a loop that has ended, it goes to another.
+            drop(worker.post(Order::Share(share)));
+        }
+    }
+
+    /// The workers on the loops.
+    pub(crate) fn crew(&self) -> &[Arc<Worker>] {
+        &self.crew
     }
 
     /// Ends the naps of the workers: something was sent to one of them.

@@ -2,10 +2,10 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::{
         Arc, Mutex, OnceLock,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::{Wake, Waker},
     thread::Thread,
@@ -29,6 +29,7 @@ use crate::{
     orders::Order,
     ring,
     settings::Settings,
+    share::Share,
     spec::{self, Source, Spec},
     sync::lock,
 };
@@ -39,7 +40,7 @@ pub(crate) const SLICE: Duration = Duration::from_millis(1);
 /// How many more unfinished jobs than the worker with the fewest a worker may have and still take
 /// the next one of a shared queue at once, when its last one has suspended. Further ahead it takes
 /// one each `PACE`: never none, since a job may be waiting for one that waits in the queue.
-const MAX_LEAD: usize = 4;
+pub(crate) const MAX_LEAD: usize = 4;
 
 /// How many seconds a worker that is far ahead waits before it takes the next job.
 const PACE: f64 = 0.001;
@@ -61,6 +62,8 @@ thread_local! {
     /// It is taking up work: it looks again before its loop sleeps, and need not be woken for what
     /// it sends to itself.
     static TAKING: Cell<bool> = const { Cell::new(false) };
+    /// What it has begun to take from and is to go on with, when it has seen to all else.
+    static SHARES: RefCell<VecDeque<Share>> = const { RefCell::new(VecDeque::new()) };
     /// Who has sent the job whose first step runs here.
     static STARTING: RefCell<Option<Arc<Home>>> = const { RefCell::new(None) };
 }
@@ -108,6 +111,8 @@ pub(crate) struct Worker {
     failure: Mutex<Option<Py<PyAny>>>,
     /// The jobs whose tasks have suspended here, by address. Only this thread changes it.
     suspended: Mutex<HashMap<usize, Arc<Job>>>,
+    /// How many these are, for others to see.
+    unfinished: AtomicUsize,
     /// The loop has taken its last job, and runs on only to end what is left on it.
     leaving: AtomicBool,
     /// The loop would not be cleaned, or could not be made: it is not to be used again.
@@ -200,7 +205,10 @@ impl Driver for AsyncioDriver {
             let watched = lock(&worker.bell).take();
             drop((bell, side, watched));
         });
+        let shares = SHARES.take();
         HERE.set(None);
+        // For the others.
+        drop(shares);
         // Dropped here, on the thread; the worker itself lives on in whoever still knows it.
         drop(WORK.take());
     }
@@ -218,6 +226,7 @@ impl Worker {
             made: AtomicBool::new(false),
             failure: Mutex::new(None),
             suspended: Mutex::default(),
+            unfinished: AtomicUsize::new(0),
             leaving: AtomicBool::new(false),
             spoilt: AtomicBool::new(false),
         })
@@ -247,13 +256,23 @@ impl Worker {
 
     /// The task of a job has suspended here.
     pub(crate) fn suspend(&self, job: &Arc<Job>) {
-        lock(&self.suspended).insert(Arc::as_ptr(job) as usize, job.clone());
+        let mut suspended = lock(&self.suspended);
+        suspended.insert(Arc::as_ptr(job) as usize, job.clone());
+        self.unfinished.store(suspended.len(), Ordering::Relaxed);
     }
 
     /// It has ended. On the worker's thread.
     pub(crate) fn ended(&self, job: &Arc<Job>) {
-        let suspended = lock(&self.suspended).remove(&(Arc::as_ptr(job) as usize));
+        let mut suspended = lock(&self.suspended);
+        let ended = suspended.remove(&(Arc::as_ptr(job) as usize));
+        self.unfinished.store(suspended.len(), Ordering::Relaxed);
         drop(suspended);
+        drop(ended);
+    }
+
+    /// How many jobs have suspended here, or had a moment ago.
+    pub(crate) fn unfinished(&self) -> usize {
+        self.unfinished.load(Ordering::Relaxed)
     }
 
     /// The jobs whose tasks have suspended here.
@@ -269,7 +288,7 @@ impl Worker {
             let error = PyRuntimeError::new_err(died);
             error.set_cause(py, why.map(|why| why.clone_ref(py)));
             job.fail(py, error);
-            self.finish();
+            job.finish_on(self);
         }
     }
 
@@ -280,6 +299,11 @@ impl Worker {
     /// A scheduled job has ended here. On the worker's thread.
     pub(crate) fn finish(&self) {
         with_work(Work::finish);
+    }
+
+    /// The same, of one that did not come by way of the scheduler.
+    pub(crate) fn finish_taken(&self) {
+        with_work(Work::finish_posted);
     }
 
     /// Gives the worker something to do that is not from its scheduler.
@@ -454,6 +478,9 @@ fn take_up(py: Python<'_>, worker: &Arc<Worker>) -> (Again, bool) {
             Next::Job(Order::Item(item)) | Next::Posted(Order::Item(item)) => {
                 start(py, worker, Passenger::Item(item), &mut watch, &mut found)
             }
+            Next::Posted(Order::Share(share)) | Next::Job(Order::Share(share)) => {
+                start(py, worker, Passenger::Share(share), &mut watch, &mut found)
+            }
             Next::Posted(Order::CancelAll(gather, message))
             | Next::Job(Order::CancelAll(gather, message)) => {
                 gather.cancel_suspended(py, worker, message.as_ref());
@@ -474,18 +501,36 @@ fn take_up(py: Python<'_>, worker: &Arc<Worker>) -> (Again, bool) {
                 with_work(Work::acknowledge);
                 false
             }
-            Next::Idle => return (Again::WhenWoken, tired),
+            Next::Idle => match SHARES.with_borrow_mut(VecDeque::pop_front) {
+                Some(share) => start(py, worker, Passenger::Share(share), &mut watch, &mut found),
+                None => return (Again::WhenWoken, tired),
+            },
             Next::Stop => return (Again::Never, tired),
         };
         // A worker that shares a queue takes the next job only when it can run it at once: a task
         // that has just suspended may be ready to go on, and goes first.
         if suspended && with_work(Work::is_shared).unwrap_or(false) {
-            let far_ahead = with_work(|work| work.lead() > MAX_LEAD).unwrap_or(false);
+            let far_ahead = match found.take() {
+                Some(Next::Posted(Order::Share(share))) => {
+                    let far_ahead = share.is_far_ahead(worker);
+                    SHARES.with_borrow_mut(|shares| shares.push_back(share));
+                    far_ahead
+                }
+                _ => with_work(|work| work.lead() > MAX_LEAD).unwrap_or(false),
+            };
             let again = if far_ahead { Again::AfterPace } else { Again::Soon };
             return (again, tired);
         }
-        // What has been found already is seen to, whatever the time.
-        if found.is_none() && watch.has_passed(SLICE) {
+        // What has been found already is seen to, whatever the time: but for a share, which waits.
+        let is_over = watch.has_passed(SLICE);
+        found = match found {
+            Some(Next::Posted(Order::Share(share))) if is_over => {
+                SHARES.with_borrow_mut(|shares| shares.push_back(share));
+                None
+            }
+            found => found,
+        };
+        if found.is_none() && is_over {
             return (Again::Soon, tired);
         }
     }
@@ -503,7 +548,7 @@ fn start(
     let suspended = if carrier::may_be(py) {
         carrier::carry(py, worker, job, watch, found)
     } else {
-        job.start_by_itself(py, worker)
+        job.start_by_itself(py, worker, found)
     };
     drop(STARTING.take());
     suspended
@@ -654,6 +699,9 @@ impl LoopSide {
                     }
                     Next::Job(Order::Item(item)) => {
                         item.fail(py, worker, PyErr::from_value(error.clone()));
+                    }
+                    Next::Posted(Order::Share(share)) => {
+                        share.fail(py, &PyErr::from_value(error.clone()));
                     }
                     // There is nothing to cancel and nothing to clean: dropped, it is done.
                     Next::Posted(_) | Next::Job(_) => {}
