@@ -104,7 +104,7 @@ impl Passenger {
                 let (gather, index) = item.into_parts();
                 match gather.take(py, index) {
                     Some(coroutine) => {
-                        let snapshot = gather.snapshot().clone();
+                        let snapshot = base.is_none().then(|| gather.snapshot().clone());
                         Boarded::Yes(Aboard::Item(gather, index), coroutine, snapshot)
                     }
                     None => Boarded::Over,
@@ -126,7 +126,8 @@ impl Passenger {
 
 /// What came of taking a job's coroutine.
 enum Boarded<'py> {
-    Yes(Aboard, Bound<'py, PyAny>, Arc<Snapshot>),
+    /// The last of these where no base was given.
+    Yes(Aboard, Bound<'py, PyAny>, Option<Arc<Snapshot>>),
     /// It was cancelled.
     Over,
     No(Passenger),
@@ -204,7 +205,9 @@ pub(crate) fn carry(
         (Aboard::Item(gather, index), coroutine, snapshot)
     } else {
         match first.board(py, worker, None) {
-            Boarded::Yes(aboard, coroutine, snapshot) => (aboard, coroutine, snapshot),
+            Boarded::Yes(aboard, coroutine, snapshot) => {
+                (aboard, coroutine, snapshot.expect("no base was given"))
+            }
             Boarded::Over => {
                 worker.finish();
                 return false;

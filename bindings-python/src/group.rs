@@ -101,7 +101,7 @@ impl GroupBase {
             let pin = submission.pin(py, &spec)?;
             Ok((Job::new(spec, home.clone(), place, gate, pin), name))
         })?;
-        let (handle, reference) = JobRef::make_handle(py, &job, name, home.event_loop(py))?;
+        let (handle, reference) = JobRef::make_handle(py, &job, name)?;
         if let Some(place) = job.handle_place() {
             place.fill(handle.clone().unbind(), reference);
         }

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use pyo3::{intern, prelude::*, types::PyDict};
+use pyo3::{intern, prelude::*};
 use thrasks_group::Ticket;
 
 use crate::{
@@ -189,21 +189,17 @@ impl JobRef {
         }
     }
 
-    /// Makes the handle of a job: a future of this loop.
+    /// Makes the handle of a job: a future of its caller's loop.
     pub(crate) fn make_handle<'py>(
         py: Python<'py>,
         job: &Arc<Job>,
         name: Option<Bound<'py, PyAny>>,
-        event_loop: &Bound<'py, PyAny>,
     ) -> PyResult<(Bound<'py, PyAny>, Py<Self>)> {
         let reference = Bound::new(py, Self::new(job.clone(), name.map(Bound::unbind)))?;
         // As its class would do it, in a third of the time.
         let handle = imports::new_handle(py)?.call1((imports::handle_type(py)?,))?;
-        let keywords = PyDict::new(py);
-        keywords.set_item(intern!(py, "loop"), event_loop)?;
-        imports::init_future(py)?.call((&handle,), Some(&keywords))?;
+        imports::init_future(py)?.call((&handle,), Some(job.home().of_future(py)?))?;
         handle.setattr(intern!(py, "_job"), &reference)?;
-        handle.setattr(intern!(py, "_patience"), py.None())?;
         Ok((handle, reference.unbind()))
     }
 

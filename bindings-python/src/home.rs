@@ -10,14 +10,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pyo3::{intern, prelude::*};
+use pyo3::{intern, prelude::*, types::PyDict};
 use thrasks_loop::Inbox;
 
 use crate::{
     bell::Bell,
     imports, ring,
     settings::Settings,
-    sync::{in_drop, lock},
+    sync::{Padded, in_drop, lock},
     worker,
 };
 
@@ -38,8 +38,11 @@ pub(crate) trait Delivery: Send + Sync {
 /// One per loop for as long as anything is on its way to it, so that everything which ends at the
 /// same time shares one wake-up.
 pub(crate) struct Home {
-    inbox: Inbox<Arc<dyn Delivery>>,
+    /// Apart from the count of those who refer to this, which goes up with each job that is made.
+    inbox: Padded<Inbox<Arc<dyn Delivery>>>,
     waker: Arc<HomeWaker>,
+    /// The keywords of futures that are made for this loop.
+    of_future: OnceLock<Py<PyDict>>,
     pub(crate) settings: Settings,
 }
 
@@ -72,8 +75,9 @@ impl Home {
             closed: AtomicBool::new(false),
         });
         let home = Arc::new(Self {
-            inbox: Inbox::new(waker.clone().into()),
+            inbox: Padded(Inbox::new(waker.clone().into())),
             waker: waker.clone(),
+            of_future: OnceLock::new(),
             settings: Settings::of(event_loop)?,
         });
         let _ = waker.home.set(Arc::downgrade(&home));
@@ -98,6 +102,16 @@ impl Home {
     /// The loop.
     pub(crate) fn event_loop<'py>(&self, py: Python<'py>) -> &Bound<'py, PyAny> {
         self.waker.event_loop.bind(py)
+    }
+
+    /// The keywords with which a future of this loop is made, always the same dictionary.
+    pub(crate) fn of_future<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyDict>> {
+        if let Some(keywords) = self.of_future.get() {
+            return Ok(keywords.bind(py));
+        }
+        let keywords = PyDict::new(py);
+        keywords.set_item(intern!(py, "loop"), self.event_loop(py))?;
+        Ok(self.of_future.get_or_init(|| keywords.unbind()).bind(py))
     }
 
     /// Whether the loop is closed.

@@ -22,6 +22,7 @@ use crate::{
     spec::{Snapshot, Source, Spec, Surroundings},
     sync::{in_drop, lock},
     team::Team,
+    ties::Ties,
     worker::Worker,
 };
 
@@ -51,31 +52,35 @@ pub(crate) struct Job {
     place: Place,
     /// What bounds how many jobs of its group run at once, if anything does.
     gate: Option<Arc<Gate>>,
-    /// The worker it has to run on, if that matters, until it has ended.
-    pin: Mutex<Option<Pin>>,
     /// Whether it counts at the gate. Whoever swaps it to false tells the gate.
     at_gate: AtomicBool,
-    /// Where it is listed while it is under way, if its team keeps a list.
-    listed: Mutex<Option<(Arc<Team>, Ticket)>>,
-    /// Whose job it is until its outcome is delivered, if it is an executor's.
-    executor: Mutex<Option<(Arc<Pooled>, Ticket)>>,
+    ties: Ties,
 }
 
 enum State {
     Waiting(Spec),
-    Starting(Arc<Worker>),
+    /// What its context was copied from is kept here in a carrier: the caller's loop, which counts
+    /// those who refer to it as it makes jobs, lets go of it.
+    Starting(Arc<Worker>, Option<Arc<Snapshot>>),
     Running {
         worker: Arc<Worker>,
         task: Py<PyAny>,
     },
-    /// The outcome, until it is delivered; and the coroutine, if the caller's loop is to let go of it.
-    Ended(Option<(Outcome, Option<Py<PyAny>>)>),
+    /// The outcome, until it is delivered.
+    Ended(Option<Parcel>),
+}
+
+/// What goes back to the caller's loop.
+struct Parcel {
+    outcome: Outcome,
+    /// What that loop is to let go of.
+    rest: Option<(Py<PyAny>, Option<Arc<Snapshot>>)>,
 }
 
 /// What came of an attempt to have a carrier start a job.
 pub(crate) enum Boarding {
-    /// The job's coroutine, and what its context is a copy of.
-    Done(Py<PyAny>, Arc<Snapshot>),
+    /// The job's coroutine, and what its context is to be a copy of, where that was not known.
+    Done(Py<PyAny>, Option<Arc<Snapshot>>),
     /// It was cancelled.
     Over,
     /// It needs another carrier, or a task of its own.
@@ -115,10 +120,8 @@ impl Job {
             home,
             place,
             gate,
-            pin: Mutex::new(pin),
             at_gate: AtomicBool::new(false),
-            listed: Mutex::new(None),
-            executor: Mutex::new(None),
+            ties: Ties::pinned(pin),
         })
     }
 
@@ -128,12 +131,11 @@ impl Job {
 
     /// The worker it has to run on, if that matters.
     pub(crate) fn pinned(&self) -> Option<usize> {
-        lock(&self.pin).as_ref().map(Pin::worker)
+        self.ties.pin()
     }
 
     fn unpin(&self) {
-        let pin = lock(&self.pin).take();
-        drop(pin);
+        drop(self.ties.take_pin());
     }
 
     /// Where the outcome goes, of a job that has a handle.
@@ -180,14 +182,17 @@ impl Job {
         if base.is_some_and(|base| !Arc::ptr_eq(base, snapshot)) {
             return Boarding::Refused;
         }
-        match std::mem::replace(&mut *state, State::Starting(worker.clone())) {
-            State::Waiting(Spec {
-                source: Source::Coroutine(coroutine),
-                context: Surroundings::CopyOf(snapshot),
-                ..
-            }) => Boarding::Done(coroutine, snapshot),
-            _ => unreachable!("looked at under the same lock"),
-        }
+        let new = base.is_none().then(|| snapshot.clone());
+        let State::Waiting(Spec {
+            source: Source::Coroutine(coroutine),
+            context: Surroundings::CopyOf(snapshot),
+            ..
+        }) = std::mem::replace(&mut *state, State::Ended(None))
+        else {
+            unreachable!("looked at under the same lock");
+        };
+        *state = State::Starting(worker.clone(), Some(snapshot));
+        Boarding::Done(coroutine, new)
     }
 
     /// The carrier has not begun it: it waits again.
@@ -205,10 +210,15 @@ impl Job {
     pub(crate) fn arrive(self: &Arc<Self>, py: Python<'_>, value: Py<PyAny>, coroutine: Py<PyAny>) {
         self.leave_lists(py);
         let outcome = Outcome::Value(value);
-        let old = std::mem::replace(
-            &mut *lock(&self.state),
-            State::Ended(Some((outcome, Some(coroutine)))),
-        );
+        let old = {
+            let mut state = lock(&self.state);
+            let snapshot = match &mut *state {
+                State::Starting(_, snapshot) => snapshot.take(),
+                _ => None,
+            };
+            let parcel = Parcel { outcome, rest: Some((coroutine, snapshot)) };
+            std::mem::replace(&mut *state, State::Ended(Some(parcel)))
+        };
         drop(old);
         self.home.send(py, self.clone());
     }
@@ -235,7 +245,7 @@ impl Job {
     /// Starts the job on this worker's loop, whose thread this is. Returns whether it has ended (or
     /// never was): the loop may go on with another job at once.
     pub(crate) fn start(self: &Arc<Self>, py: Python<'_>, worker: &Arc<Worker>) -> bool {
-        let Some(mut spec) = self.take_spec(State::Starting(worker.clone())) else {
+        let Some(mut spec) = self.take_spec(State::Starting(worker.clone(), None)) else {
             worker.finish();
             return true;
         };
@@ -385,7 +395,7 @@ impl Job {
     /// It may have been cancelled before, by another thread, which found no list to take it off. Such
     /// a one first sets the state and then looks for the list; this does it the other way round.
     pub(crate) fn enlisted(&self, team: Arc<Team>, ticket: Ticket) {
-        *lock(&self.listed) = Some((team, ticket));
+        self.ties.list(team, ticket);
         if self.has_ended() {
             Python::attach(|py| self.strike(py));
         }
@@ -397,8 +407,7 @@ impl Job {
 
     /// Takes the job off its team's list.
     fn strike(&self, py: Python<'_>) {
-        let listed = lock(&self.listed).take();
-        if let Some((team, ticket)) = listed {
+        if let Some((team, ticket)) = self.ties.take_listed() {
             team.strike(py, ticket);
         }
     }
@@ -438,7 +447,7 @@ impl Job {
                 self.leave_executor(py);
             }
             Place::Handle(_) => {
-                *lock(&self.state) = State::Ended(Some((outcome, None)));
+                *lock(&self.state) = State::Ended(Some(Parcel { outcome, rest: None }));
                 self.home.send(py, self.clone());
             }
         }
@@ -446,12 +455,11 @@ impl Job {
 
     /// It is a job of this executor, before anybody else knows of it.
     pub(crate) fn belongs_to(&self, executor: Arc<Pooled>, ticket: Ticket) {
-        *lock(&self.executor) = Some((executor, ticket));
+        self.ties.give_to(executor, ticket);
     }
 
     fn leave_executor(&self, py: Python<'_>) {
-        let executor = lock(&self.executor).take();
-        if let Some((executor, ticket)) = executor {
+        if let Some((executor, ticket)) = self.ties.take_executor() {
             executor.left(py, &self.home, ticket);
         }
     }
@@ -522,7 +530,7 @@ impl Job {
     pub(crate) fn is_current(&self, py: Python<'_>) -> PyResult<bool> {
         let task = match &*lock(&self.state) {
             // Nothing but the task's first step runs on a worker that starts a task.
-            State::Starting(worker) => return Ok(worker.handle().is_this_thread()),
+            State::Starting(worker, _) => return Ok(worker.handle().is_this_thread()),
             State::Running { task, .. } => task.bind(py).clone(),
             _ => return Ok(false),
         };
@@ -577,17 +585,17 @@ impl Job {
     /// The worker that runs it.
     pub(crate) fn worker(&self) -> Option<Arc<Worker>> {
         match &*lock(&self.state) {
-            State::Starting(worker) | State::Running { worker, .. } => Some(worker.clone()),
+            State::Starting(worker, _) | State::Running { worker, .. } => Some(worker.clone()),
             _ => None,
         }
     }
 
     pub(crate) fn take_outcome(&self) -> Option<Outcome> {
-        let (outcome, coroutine) = match &mut *lock(&self.state) {
-            State::Ended(outcome) => outcome.take()?,
+        let Parcel { outcome, rest } = match &mut *lock(&self.state) {
+            State::Ended(parcel) => parcel.take()?,
             _ => return None,
         };
-        drop(coroutine);
+        drop(rest);
         Some(outcome)
     }
 }

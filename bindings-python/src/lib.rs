@@ -31,6 +31,7 @@ mod submission;
 mod sync;
 mod team;
 mod threads;
+mod ties;
 mod worker;
 
 use pyo3::prelude::*;

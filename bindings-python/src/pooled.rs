@@ -88,7 +88,7 @@ impl Pooled {
     ) -> PyResult<Bound<'py, PyAny>> {
         let place = Place::Handle(HandlePlace::default());
         let job = self.admit(owner, event_loop, source, place)?;
-        self.submission.send_off(owner.py(), &job, name, event_loop)
+        self.submission.send_off(owner.py(), &job, name)
     }
 
     /// Runs something, the outcome of which goes to its place in a map.

@@ -14,7 +14,7 @@ use pyo3::{exceptions::PyRuntimeError, prelude::*};
 use crate::{
     gather::Gather,
     orders::Order,
-    sync::in_drop,
+    sync::{Padded, in_drop},
     team::Team,
     worker::{MAX_LEAD, Worker, with_work},
 };
@@ -22,11 +22,9 @@ use crate::{
 /// How many jobs all workers have taken together.
 ///
 /// Each number is given out once, since it is counted by one atomic operation. What belongs to it was
-/// there before the shares were sent, so no order of memory is needed here. On a cache line of its
-/// own: all workers write to it.
+/// there before the shares were sent, so no order of memory is needed here.
 #[derive(Default)]
-#[repr(align(128))]
-pub(crate) struct Taken(AtomicUsize);
+pub(crate) struct Taken(Padded<AtomicUsize>);
 
 /// A worker's share of a gather. Dropped before it is used up, by a loop that has ended, it goes to
 /// another of the workers.

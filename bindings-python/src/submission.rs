@@ -76,7 +76,7 @@ impl Submission {
         })?;
         // From here on it is the job's.
         drop(coroutine);
-        self.send_off(py, &job, name, event_loop)
+        self.send_off(py, &job, name)
     }
 
     /// Sends off a job that is to have a handle. Returns that.
@@ -85,9 +85,8 @@ impl Submission {
         py: Python<'py>,
         job: &Arc<Job>,
         name: Option<Bound<'py, PyAny>>,
-        event_loop: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let (handle, reference) = JobRef::make_handle(py, job, name, event_loop)?;
+        let (handle, reference) = JobRef::make_handle(py, job, name)?;
         if let Some(place) = job.handle_place() {
             place.fill(handle.clone().unbind(), reference);
         }

@@ -10,6 +10,19 @@ pub(crate) fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, 
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
+/// On cache lines of its own: what is beside it changes at other times, and on other threads.
+#[derive(Default)]
+#[repr(align(128))]
+pub(crate) struct Padded<T>(pub(crate) T);
+
+impl<T> std::ops::Deref for Padded<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
 /// Calls into Python from a `Drop`, which may run while an exception is on its way through the
 /// frames that let go of the object: that one goes on afterwards.
 pub(crate) fn in_drop(work: impl FnOnce(Python<'_>)) {

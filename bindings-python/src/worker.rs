@@ -31,7 +31,7 @@ use crate::{
     settings::Settings,
     share::Share,
     spec::{self, Source, Spec},
-    sync::lock,
+    sync::{Padded, lock},
 };
 
 /// How long a worker takes up new jobs before its loop's I/O, timers and running tasks have a turn.
@@ -100,8 +100,9 @@ pub(crate) struct Worker {
     side: Mutex<Option<Side>>,
     /// What its loop watches, if it does, until the thread ends.
     bell: Mutex<Option<Arc<Bell>>>,
-    /// It sleeps, for a short while, though its work's signal is raised: see [`Worker::nap`].
-    napping: AtomicBool,
+    /// It sleeps, for a short while, though its work's signal is raised: see [`Worker::nap`]. Those who
+    /// create tasks ask for each.
+    napping: Padded<AtomicBool>,
     /// A timer will end a nap.
     timed: AtomicBool,
     /// The loop has been made.
@@ -221,7 +222,7 @@ impl Worker {
             handle: OnceLock::new(),
             side: Mutex::new(None),
             bell: Mutex::new(None),
-            napping: AtomicBool::new(false),
+            napping: Padded(AtomicBool::new(false)),
             timed: AtomicBool::new(false),
             made: AtomicBool::new(false),
             failure: Mutex::new(None),

@@ -37,7 +37,8 @@ class ThreadedTask(asyncio.Future[T]):
 
     # Set as it is made, by the native half.
     _job: _Job
-    _patience: Patience | None
+    # Set when it is first needed.
+    _patience: Patience
 
     def cancel(self, msg: Any | None = None) -> bool:
         """Ask the task to end.
@@ -64,7 +65,7 @@ class ThreadedTask(asyncio.Future[T]):
             elif not loop.is_running():
                 # Between two runs, as `asyncio.run` does when the main task has ended: the next one
                 # is a later one. Or the loop is closed.
-                self._patience = self._patience or Patience()
+                self._patience = getattr(self, "_patience", None) or Patience()
                 with contextlib.suppress(RuntimeError):
                     loop.call_soon_threadsafe(self._lose_patience)
         return asked
@@ -73,7 +74,7 @@ class ThreadedTask(asyncio.Future[T]):
         """Take note, on the handle's loop, of a request: on one that shuts down, the wait ends."""
         if self.done():
             return
-        patience = self._patience = self._patience or Patience()
+        patience = self._patience = getattr(self, "_patience", None) or Patience()
         if patience.cancelled(self.get_loop(), self, super().cancel):
             self.add_done_callback(lambda _: patience.done())
 
