@@ -19,6 +19,7 @@ mod waiting;
 pub(crate) use self::{
     call::{CallRef, start_call},
     channel::ChannelBase,
+    context::Entered,
     generator::GeneratorBase,
     once::start_once,
     place::Separate,

@@ -61,6 +61,10 @@ imported! {
     look_for_lost: "thrasks._misuse", "look_for_lost";
     /// Makes a loop behave as the caller's loop does.
     configure_loop: "thrasks._workers", "configure";
+    /// Tells a loop's exception handler of a callback that has failed.
+    report_callback: "thrasks._turns", "report";
+    /// Describes a handle of `call_soon`.
+    describe_callback: "thrasks._turns", "describe";
     /// Has asyncio forget a task whose constructor failed.
     disown: "thrasks._misuse", "disown";
     /// The class of what coroutine functions return.

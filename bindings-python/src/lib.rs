@@ -32,6 +32,7 @@ mod sync;
 mod team;
 mod threads;
 mod ties;
+mod turns;
 mod worker;
 
 use pyo3::prelude::*;
@@ -55,6 +56,7 @@ mod _thrasks {
         pool::Workers,
         pooled::PooledJobs,
         threads::{after_fork_in_child, idle_loops, stop_all_loops, worker_loops},
+        turns::Turns,
         worker::LoopSide,
     };
 }

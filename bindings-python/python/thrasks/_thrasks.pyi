@@ -30,6 +30,7 @@ __all__ = [
     "_LoopSide",
     "_MapJobs",
     "_PooledJobs",
+    "_Turns",
     "after_fork_in_child",
     "are_distinct_coroutines",
     "blocking_counts",
@@ -221,6 +222,13 @@ class _Job:
 @final
 class _Life:
     def __new__(cls, gone: Callable[[], object]) -> Self: ...
+
+@final
+class _Turns:
+    def __new__(cls, event_loop: asyncio.AbstractEventLoop) -> Self: ...
+    def call_soon(
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.Handle: ...
 
 @final
 class _LoopSide:

@@ -20,6 +20,7 @@ from . import _thrasks
 from ._arguments import FREE_THREADED
 from ._cleaning import watch, watch_generators
 from ._shutdown import EXIT_TIME, begin_end, begin_run
+from ._turns import hasten
 
 if TYPE_CHECKING:
     from ._thrasks import _LoopSide
@@ -70,6 +71,7 @@ def run(side: _LoopSide, loop_factory: Callable[[], asyncio.AbstractEventLoop] |
         del side
         return
     asyncio.set_event_loop(loop)
+    slow_down = hasten(loop)
     try:
         # Before anything else, as one of the loop's own.
         _hang_bell(loop, side)
@@ -89,11 +91,13 @@ def run(side: _LoopSide, loop_factory: Callable[[], asyncio.AbstractEventLoop] |
         begin_end()
         side.leave()
         asyncio.set_event_loop(None)
+        slow_down()
         with contextlib.suppress(Exception):
             loop.close()
         raise
     begin_end()
     side.leave()
+    slow_down()
     _close(loop)
 
 
