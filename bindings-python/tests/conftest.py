@@ -10,6 +10,7 @@ import os
 import signal
 import warnings
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 import flavours
@@ -42,6 +43,10 @@ COMPLAIN = {
 }
 
 
+#: Benchmarks are run by those who ask for them.
+BENCHMARKS = Path(__file__).parent / "benchmark"
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--flavour",
@@ -61,6 +66,10 @@ def pytest_configure(config: pytest.Config) -> None:
         flavours.apply(names)
     except ValueError as error:
         raise pytest.UsageError(f"--flavour: {error}") from None
+    if asks_for_benchmarks(config) and config.getoption("log_cli_level", "") is None:
+        # They log what they find, which is what they are run for.
+        config.option.log_cli_level = "INFO"
+        config.option.log_cli_format = config.option.log_cli_format or "%(message)s"
     # Now nothing is captured.
     config.stash[STDERR] = os.dup(2)
 
@@ -74,7 +83,24 @@ def pytest_report_header() -> str:
     return f"flavour: {', '.join(flavours.chosen) or 'plain'}"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def asks_for_benchmarks(config: pytest.Config) -> bool:
+    """Say whether `-m` or `-k` names them, or a path leads to them."""
+    if "benchmark" in f"{config.option.markexpr} {config.option.keyword}":
+        return True
+    here = config.invocation_params.dir
+    paths = (here / argument.partition("::")[0] for argument in config.args)
+    return any(path.resolve().is_relative_to(BENCHMARKS) for path in paths)
+
+
+def leave_out_benchmarks(config: pytest.Config, items: list[pytest.Item]) -> None:
+    benchmarks = [item for item in items if item.get_closest_marker("benchmark")]
+    if benchmarks and not asks_for_benchmarks(config):
+        config.hook.pytest_deselected(items=benchmarks)
+        items[:] = [item for item in items if item not in benchmarks]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    leave_out_benchmarks(config, items)
     for item in items:
         reason = NOT_YET.get(getattr(item, "originalname", item.name))
         if reason is not None:
