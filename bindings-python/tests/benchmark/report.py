@@ -40,9 +40,13 @@ def span(seconds: float) -> str:
     return f"{seconds * 1e6:.2f} us"
 
 
-def python() -> str:
+def setting() -> str:
+    """Say what the figures depend on: those of a busy machine are not to be trusted."""
     threads = "free-threaded" if FREE_THREADED else "with the GIL"
-    return f"CPython {platform.python_version()}, {threads}, {os.cpu_count()} processors"
+    text = f"CPython {platform.python_version()}, {threads}, {os.cpu_count()} processors"
+    if hasattr(os, "getloadavg"):
+        text += f", load {os.getloadavg()[0]:.1f}"
+    return text
 
 
 def log(scenario: Scenario, comparison: Comparison) -> None:
@@ -54,7 +58,7 @@ def log(scenario: Scenario, comparison: Comparison) -> None:
 def _lines(scenario: Scenario, comparison: Comparison) -> Iterator[str]:
     yield "=" * WIDTH
     yield f"{scenario.name}: {scenario.tasks} tasks, each {scenario.work}"
-    yield f"({scenario.threads}; {python()}; the shortest of {scenario.runs} runs, in turn)"
+    yield f"({scenario.threads}; {setting()}; best of {scenario.runs} runs, in turn)"
     yield "=" * WIDTH
     for name, seconds in comparison.times.items():
         per_task = f"{span(seconds / scenario.tasks)} a task"
@@ -74,7 +78,7 @@ def log_summary(comparisons: Iterable[Comparison]) -> None:
     """Show all of it as a table."""
     rows = [row for comparison in comparisons for row in _rows(comparison)]
     logger.info("=" * WIDTH)
-    logger.info("Summary: %s", python())
+    logger.info("Summary: %s", setting())
     logger.info("=" * WIDTH)
     for line in _table(rows).splitlines():
         logger.info("%s", line)
