@@ -16,7 +16,7 @@ mod raw;
 
 use std::sync::{Arc, Mutex};
 
-use pyo3::{exceptions::PyStopIteration, intern, prelude::*, types::PyDict};
+use pyo3::{exceptions::PyStopIteration, prelude::*};
 use thrasks_loop::{Next, Work};
 
 pub(crate) use self::raw::{Seat, Step, Stock, are_alike, may_be, step};
@@ -220,13 +220,9 @@ pub(crate) fn carry(
         let event_loop = worker.configured_loop(py, &home.settings)?;
         let task = imports::new_task(py)?.call1((imports::task(py)?,))?;
         let context = snapshot.copy(py)?;
-        let keywords = PyDict::new(py);
-        keywords.set_item(intern!(py, "loop"), &event_loop)?;
-        keywords.set_item(intern!(py, "context"), &context)?;
-        keywords.set_item(intern!(py, "eager_start"), true)?;
-        Ok((event_loop, task, context, keywords))
+        Ok((event_loop, task, context))
     })();
-    let (event_loop, task, context, keywords) = match made {
+    let (event_loop, task, context) = match made {
         Ok(made) => made,
         Err(error) => {
             close(&coroutine);
@@ -245,11 +241,11 @@ pub(crate) fn carry(
         watch: *watch,
         found: None,
     };
-    let seated = Stage::Seated(ride, task.clone().unbind(), context.unbind());
+    let seated = Stage::Seated(ride, task.clone().unbind(), context.clone().unbind());
     let started = Bound::new(py, Carrier(Mutex::new(seated))).and_then(|carrier| {
-        let started = imports::init_task(py)?.call((&task, &carrier), Some(&keywords));
+        let started = Worker::begin_task(&event_loop, &task, &carrier, &context);
         stage = std::mem::take(&mut *lock(&carrier.get().0));
-        started.map(drop)
+        started
     });
     let started = started.or_else(|error| {
         imports::disown(py)?.call1((&event_loop, &task))?;

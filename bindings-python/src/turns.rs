@@ -5,10 +5,16 @@
 //! has its `call_soon` replaced by one that does the same at a fraction, where a context is given:
 //! by tasks and futures it always is. What others give the loop, and all in debug mode, goes the
 //! usual way.
+//!
+//! Turns that are given to the loop one after the other stand in its queue as one entry, a batch: the
+//! order is that of asyncio, since one goes into a batch only while that is the last entry.
 
-use std::sync::{
-    Mutex, TryLockError,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    collections::VecDeque,
+    sync::{
+        Mutex, TryLockError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use pyo3::{
@@ -27,8 +33,10 @@ pub(crate) struct Turns {
     event_loop: Py<PyAny>,
     /// The loop's own.
     call_soon: Py<PyAny>,
-    /// That of its queue.
-    append: Py<PyAny>,
+    /// Its queue.
+    ready: Py<PyAny>,
+    /// The batch that was begun last.
+    last: Mutex<Option<Py<Batch>>>,
 }
 
 #[pymethods]
@@ -39,10 +47,8 @@ impl Turns {
         Ok(Self {
             event_loop: event_loop.clone().unbind(),
             call_soon: event_loop.getattr(intern!(py, "call_soon"))?.unbind(),
-            append: event_loop
-                .getattr(intern!(py, "_ready"))?
-                .getattr(intern!(py, "append"))?
-                .unbind(),
+            ready: event_loop.getattr(intern!(py, "_ready"))?.unbind(),
+            last: Mutex::new(None),
         })
     }
 
@@ -72,9 +78,98 @@ impl Turns {
             call: Mutex::new(Some((callback.clone().unbind(), args.clone().unbind()))),
             cancelled: AtomicBool::new(false),
         };
-        let turn = Bound::new(py, turn)?.into_any();
-        self.append.bind(py).call1((&turn,))?;
-        Ok(turn)
+        let turn = Bound::new(py, turn)?;
+        self.enqueue(&turn)?;
+        Ok(turn.into_any())
+    }
+}
+
+impl Turns {
+    fn enqueue(&self, turn: &Bound<'_, Turn>) -> PyResult<()> {
+        let py = turn.py();
+        let ready = self.ready.bind(py);
+        let last = lock(&self.last).as_ref().map(|last| last.bind(py).clone());
+        // One that has not been taken is in the queue: it is not empty.
+        if let Some(last) = last
+            && !last.get().taken.load(Ordering::Relaxed)
+            && ready.get_item(-1)?.is(&last)
+        {
+            lock(&last.get().turns).push_back(turn.clone().unbind());
+            return Ok(());
+        }
+        let batch = Batch {
+            ready: ready.clone().unbind(),
+            turns: Mutex::new(VecDeque::from([turn.clone().unbind()])),
+            taken: AtomicBool::new(false),
+        };
+        let batch = Bound::new(py, batch)?;
+        ready.call_method1(intern!(py, "append"), (&batch,))?;
+        let old = lock(&self.last).replace(batch.unbind());
+        drop(old);
+        Ok(())
+    }
+}
+
+/// Turns in a row, as one entry in the queue of their loop.
+#[pyclass(frozen, module = "thrasks._thrasks", name = "_Batch")]
+pub(crate) struct Batch {
+    ready: Py<PyAny>,
+    turns: Mutex<VecDeque<Py<Turn>>>,
+    /// The loop has begun with it: what comes has its turn in the next round.
+    taken: AtomicBool,
+}
+
+#[pymethods]
+impl Batch {
+    /// Has each of them.
+    fn _run(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        let Self { ready, turns, taken } = slf.get();
+        taken.store(true, Ordering::Relaxed);
+        let mut now = std::mem::take(&mut *lock(turns));
+        while let Some(turn) = now.pop_front() {
+            let Err(interrupt) = turn.get()._run(py) else { continue };
+            if !now.is_empty() {
+                // The others have theirs when the loop runs on.
+                *lock(turns) = now;
+                ready.call_method1(py, intern!(py, "appendleft"), (slf,))?;
+            }
+            return Err(interrupt);
+        }
+        Ok(())
+    }
+
+    // What the loop, and those who look into its queue, know of a handle.
+
+    #[getter]
+    fn _cancelled(&self) -> bool {
+        false
+    }
+
+    #[getter]
+    fn _callback(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
+        Ok(slf.getattr(intern!(slf.py(), "_run"))?.unbind())
+    }
+
+    #[getter]
+    fn _args<'py>(&self, py: Python<'py>) -> Bound<'py, PyTuple> {
+        PyTuple::empty(py)
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.ready)?;
+        let turns = match self.turns.try_lock() {
+            Ok(turns) => turns,
+            Err(TryLockError::Poisoned(turns)) => turns.into_inner(),
+            // Somebody is at it, and has it.
+            Err(TryLockError::WouldBlock) => return Ok(()),
+        };
+        turns.iter().try_for_each(|turn| visit.call(turn))
+    }
+
+    fn __clear__(&self) {
+        let turns = std::mem::take(&mut *lock(&self.turns));
+        drop(turns);
     }
 }
 
@@ -90,7 +185,7 @@ pub(crate) struct Turn {
 
 #[pymethods]
 impl Turn {
-    /// Calls the callback: what the loop does in its turn.
+    /// Calls the callback, unless it was cancelled: what the loop does in its turn.
     fn _run(&self, py: Python<'_>) -> PyResult<()> {
         let Some((callback, args)) = lock(&self.call).take() else { return Ok(()) };
         let context = self.context.bind(py);
@@ -123,7 +218,7 @@ impl Turn {
         self.context.bind(py).clone()
     }
 
-    // What the loop, and those who look into its queue, know of a handle.
+    // What those who look into it know of a handle.
 
     #[getter]
     fn _cancelled(&self) -> bool {

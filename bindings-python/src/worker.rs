@@ -62,6 +62,8 @@ thread_local! {
     /// It is taking up work: it looks again before its loop sleeps, and need not be woken for what
     /// it sends to itself.
     static TAKING: Cell<bool> = const { Cell::new(false) };
+    /// The keywords of the tasks of carriers, of which only the context is another each time.
+    static KEYWORDS: RefCell<Option<Py<PyDict>>> = const { RefCell::new(None) };
     /// What it has begun to take from and is to go on with, when it has seen to all else.
     static SHARES: RefCell<VecDeque<Share>> = const { RefCell::new(VecDeque::new()) };
     /// Who has sent the job whose first step runs here.
@@ -204,7 +206,7 @@ impl Driver for AsyncioDriver {
             let bell = std::mem::take(&mut *lock(&worker.doorbell.0));
             let side = lock(&worker.side).take();
             let watched = lock(&worker.bell).take();
-            drop((bell, side, watched));
+            drop((bell, side, watched, KEYWORDS.take()));
         });
         let shares = SHARES.take();
         HERE.set(None);
@@ -403,6 +405,31 @@ impl Worker {
                 Err(error)
             }
         }
+    }
+
+    /// Makes an eager task of this loop, which runs its first step. The task is made, though not
+    /// initialised.
+    pub(crate) fn begin_task<'py>(
+        event_loop: &Bound<'py, PyAny>,
+        task: &Bound<'py, PyAny>,
+        coroutine: &Bound<'py, PyAny>,
+        context: &Bound<'py, PyAny>,
+    ) -> PyResult<()> {
+        let py = event_loop.py();
+        let keywords = match KEYWORDS.take() {
+            Some(keywords) => keywords.into_bound(py),
+            None => {
+                let keywords = PyDict::new(py);
+                keywords.set_item(intern!(py, "loop"), event_loop)?;
+                keywords.set_item(intern!(py, "eager_start"), true)?;
+                keywords
+            }
+        };
+        keywords.set_item(intern!(py, "context"), context)?;
+        let begun = imports::init_task(py)?.call((task, coroutine), Some(&keywords));
+        keywords.set_item(intern!(py, "context"), py.None())?;
+        KEYWORDS.set(Some(keywords.unbind()));
+        begun.map(drop)
     }
 
     /// The loop, which behaves as the caller's from now on.

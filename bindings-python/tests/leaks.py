@@ -43,6 +43,7 @@ PER_WORKER = {
     "Generators": 1,
     "_Life": 1,
     "_Turns": 1,
+    "_Batch": 1,
 }
 
 #: How long, in seconds, an object that is done with may take to die. Only a failure takes that.

@@ -43,15 +43,34 @@ class TestCallSoon:
         async def both_ways() -> list[int]:
             loop, seen = asyncio.get_running_loop(), list[int]()
             context = contextvars.copy_context()
-            for number in range(6):
-                if number % 2:
+            for number in range(12):
+                if number % 5 == 2:
                     loop.call_soon(seen.append, number)
+                elif number % 5 == 3:
+                    loop.call_soon_threadsafe(seen.append, number)
                 else:
                     loop.call_soon(seen.append, number, context=context)
             await turns()
             return seen
 
-        assert await on_a_worker(both_ways) == list(range(6))
+        assert await on_a_worker(both_ways) == list(range(12))
+
+    async def test_calls_what_a_callback_asks_for_in_the_next_round(self) -> None:
+        async def rounds() -> list[str]:
+            loop, seen = asyncio.get_running_loop(), list[str]()
+            context = contextvars.Context()
+
+            def first() -> None:
+                seen.append("first")
+                loop.call_soon(seen.append, "of the next round", context=context)
+
+            loop.call_soon(first, context=context)
+            loop.call_soon(seen.append, "second", context=context)
+            loop.call_soon(seen.append, "third")
+            await turns(3)
+            return seen
+
+        assert await on_a_worker(rounds) == ["first", "second", "third", "of the next round"]
 
     async def test_calls_in_the_context(self) -> None:
         async def in_context() -> tuple[list[str], str, str]:
@@ -206,6 +225,28 @@ class TestACallbackThatRaises:
                 return [await pool.run(job(interrupted)) for interrupted in (True, False)]
 
         assert asyncio.run(main()) == ["went on", "went on"]
+
+    def test_with_an_interrupt_leaves_those_after_it_their_turn(self) -> None:
+        async def main() -> list[int]:
+            seen: list[int] = []
+
+            def interrupt() -> None:
+                raise KeyboardInterrupt
+
+            async def job() -> None:
+                loop, context = asyncio.get_running_loop(), contextvars.Context()
+                loop.call_soon(seen.append, 1, context=context)
+                loop.call_soon(interrupt, context=context)
+                for number in (2, 3):
+                    loop.call_soon(seen.append, number, context=context)
+                loop.call_soon(seen.append, 4)
+                await turns(3)
+
+            async with LoopPool(1) as pool:
+                await pool.run(job())
+            return seen
+
+        assert asyncio.run(main()) == [1, 2, 3, 4]
 
 
 async def test_a_loop_that_is_made_by_the_user_and_calls_back_in_its_own_way_does_so() -> None:
