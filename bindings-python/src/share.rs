@@ -26,6 +26,10 @@ use crate::{
 #[derive(Default)]
 pub(crate) struct Taken(Padded<AtomicUsize>);
 
+/// How many jobs that suspend a worker takes at most before they go on: a turn of a loop costs as much
+/// as some of them.
+const MAX_AT_ONCE: usize = 32;
+
 /// A worker's share of a gather. Dropped before it is used up, by a loop that has ended, it goes to
 /// another of the workers.
 pub(crate) struct Share {
@@ -89,10 +93,25 @@ impl Share {
     }
 
     /// Whether this worker, which has taken jobs that have suspended, had better let the others take
-    /// the next ones.
+    /// the next ones: it is further ahead of one of them than what is left can even out.
     pub(crate) fn is_far_ahead(&self, worker: &Worker) -> bool {
-        let least = self.team.crew().iter().map(|other| other.unfinished()).min().unwrap_or(0);
-        worker.unfinished().saturating_sub(least) > MAX_LEAD
+        let crew = self.team.crew();
+        let least = crew.iter().map(|other| other.unfinished()).min().unwrap_or(0);
+        let lead = worker.unfinished().saturating_sub(least);
+        lead > MAX_LEAD.max(self.left() / (4 * crew.len()))
+    }
+
+    /// After how many jobs that suspend a worker lets them go on before it takes another: one by one
+    /// when few are left, which others may be free for; more while everybody has enough to do.
+    ///
+    /// As in guided self-scheduling (Polychronopoulos and Kuck, 1987), it is a part of what is left.
+    pub(crate) fn at_once(&self) -> usize {
+        (self.left() / (8 * self.team.crew().len())).min(MAX_AT_ONCE)
+    }
+
+    /// How many jobs nobody has taken.
+    fn left(&self) -> usize {
+        self.gather.len().saturating_sub(self.gather.taken().0.load(Ordering::Relaxed))
     }
 
     /// The jobs cannot be run by who would have taken them.

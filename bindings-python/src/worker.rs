@@ -496,6 +496,7 @@ fn take_up(py: Python<'_>, worker: &Arc<Worker>) -> (Again, bool) {
     with_work(Work::acknowledge);
     let mut watch = Stopwatch::default();
     let mut found = None;
+    let mut in_a_row = 0;
     loop {
         let next = found.take().or_else(|| with_work(Work::next)).unwrap_or(Next::Stop);
         let suspended = match next {
@@ -535,12 +536,18 @@ fn take_up(py: Python<'_>, worker: &Arc<Worker>) -> (Again, bool) {
             },
             Next::Stop => return (Again::Never, tired),
         };
+        let is_over = watch.has_passed(SLICE);
         // A worker that shares a queue takes the next job only when it can run it at once: a task
         // that has just suspended may be ready to go on, and goes first.
         if suspended && with_work(Work::is_shared).unwrap_or(false) {
             let far_ahead = match found.take() {
                 Some(Next::Posted(Order::Share(share))) => {
                     let far_ahead = share.is_far_ahead(worker);
+                    if !far_ahead && !is_over && in_a_row < share.at_once() {
+                        in_a_row += 1;
+                        found = Some(Next::Posted(Order::Share(share)));
+                        continue;
+                    }
                     SHARES.with_borrow_mut(|shares| shares.push_back(share));
                     far_ahead
                 }
@@ -550,7 +557,6 @@ fn take_up(py: Python<'_>, worker: &Arc<Worker>) -> (Again, bool) {
             return (again, tired);
         }
         // What has been found already is seen to, whatever the time: but for a share, which waits.
-        let is_over = watch.has_passed(SLICE);
         found = match found {
             Some(Next::Posted(Order::Share(share))) if is_over => {
                 SHARES.with_borrow_mut(|shares| shares.push_back(share));
