@@ -62,7 +62,9 @@ async def test_are_what_the_mode_says() -> None:
     async def where(_: int) -> str:
         return threading.current_thread().name
 
-    names = await threaded_gather(*map(where, range(10)), num_threads=3)
+    names = await threaded_gather(
+        *map(where, range(10)), num_threads=3, mode=SchedulingMode.ROUND_ROBIN
+    )
     assert all(name == names[number % 3] for number, name in enumerate(names))
     assert len(set(names)) == 3
 
