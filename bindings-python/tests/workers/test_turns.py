@@ -16,7 +16,10 @@ from support import eventually_freed, reports
 from thrasks import LoopPool, threaded_gather
 from thrasks._turns import hasten
 
-pytestmark = pytest.mark.not_in("uvloop", reason="its loops have handles of their own")
+pytestmark = [
+    pytest.mark.not_in("uvloop", reason="its loops have handles of their own"),
+    pytest.mark.not_in("tasks", reason="there it is asyncio's own way"),
+]
 
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="default")
 
