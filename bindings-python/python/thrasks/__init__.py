@@ -60,7 +60,7 @@ __all__ = [
     "wait_coroutine",
 ]
 
-from importlib.metadata import version as _version
+import typing as _typing
 
 from . import _workers as _workers
 from ._channels import ChannelClosed, ChannelTimeout, FromThreadChannel
@@ -98,4 +98,18 @@ from ._threaded import (
 from ._waiting import sync_await, sync_wait_coroutine, wait_coroutine
 from ._wrappers import call, generate, iterate, iterate_callback, single_callback
 
-__version__: str = _version("thrasks")
+__version__: str
+
+if not _typing.TYPE_CHECKING:
+
+    def __getattr__(name: str) -> str:
+        # To import what looks a version up takes as long as all of asyncio.
+        if name == "__version__":
+            from importlib.metadata import version
+
+            globals()[name] = found = version("thrasks")
+            return found
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), "__version__"})
