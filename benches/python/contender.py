@@ -8,6 +8,7 @@ by a line of JSON on standard output. `side_by_side.py` starts these.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import importlib
 import importlib.metadata
@@ -25,8 +26,11 @@ from pathlib import Path
 from typing import Any, Protocol, TextIO
 
 import bridge
+import cold
 import pools
-from jobs import PLAIN, Work, expected, jobs
+from ends import cancelled
+from jobs import PLAIN, Timed, Work, expected, jobs
+from runtimes import Run, Tonio, runtime
 from scenarios import PACKAGES, SCENARIOS, Contender, Kind, Scenario
 
 # --- the contenders -------------------------------------------------------------------------------
@@ -63,6 +67,8 @@ class Loops:
 
         if scenario.kind is Kind.EMPTY_GROUP:
             return empty
+        if scenario.kind is Kind.CANCEL:
+            return cancelled(group, scenario.jobs)
         job, inputs = jobs(scenario)
 
         async def grouped() -> list[int]:
@@ -91,7 +97,13 @@ class Asyncio(Loops):
 class Thrasks(Loops):
     """Either thrasks, in one mode: what they are called has stayed the same."""
 
-    def __init__(self, mode: str, *, queue_for: frozenset[Kind] = frozenset()) -> None:
+    def __init__(
+        self,
+        mode: str,
+        *,
+        queue_for: frozenset[Kind] = frozenset(),
+        loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
+    ) -> None:
         # Not at the top: asyncio and bare threads are to be measured without it, and which thrasks
         # it is depends on the path.
         import thrasks
@@ -99,15 +111,17 @@ class Thrasks(Loops):
         self._thrasks = thrasks
         self._mode = thrasks.SchedulingMode[mode]
         self._queue_for = queue_for
+        # The old one does not know it.
+        self._more: dict[str, Any] = {} if loop_factory is None else {"loop_factory": loop_factory}
 
     def gather(self, workers: int) -> Callable[..., Awaitable[list[int]]]:
         """Return the gather, to be called with the coroutines only."""
         gather: Callable[..., Any] = self._thrasks.threaded_gather
-        return partial(gather, num_threads=workers, mode=self._mode)
+        return partial(gather, num_threads=workers, mode=self._mode, **self._more)
 
     def group(self, workers: int) -> Callable[[], Any]:
         """Return what makes the groups."""
-        return partial(self._thrasks.ThreadedTaskGroup, workers, mode=self._mode)
+        return partial(self._thrasks.ThreadedTaskGroup, workers, mode=self._mode, **self._more)
 
     def work(self, scenario: Scenario) -> Work:
         """Return what does the work of a scenario."""
@@ -177,7 +191,7 @@ class PingPong:
 
 def kit(contender: Contender) -> Kit:
     match contender:
-        case Contender.ASYNCIO:
+        case Contender.ASYNCIO | Contender.UVLOOP:
             return Asyncio()
         case Contender.ROUND_ROBIN:
             return Thrasks("ROUND_ROBIN")
@@ -198,6 +212,11 @@ def kit(contender: Contender) -> Kit:
             return bridge.of_athreading()
         case Contender.CF_TASKPOOL:
             return pools.of_cf_taskpool()
+        case Contender.TONIO:
+            return Tonio()
+        case Contender.ON_UVLOOP:
+            uvloop: Any = importlib.import_module("uvloop")
+            return Thrasks("ROUND_ROBIN", loop_factory=uvloop.new_event_loop)
 
 
 # --- measuring ------------------------------------------------------------------------------------
@@ -225,10 +244,14 @@ async def turn(work: Work, scenario: Scenario, samples: int, warm_ups: int) -> l
             end = time.perf_counter_ns()
         finally:
             gc.enable()
+        taken = end - begin
+        if isinstance(result, Timed):
+            assert scenario.inner == 1
+            taken, result = result.nanoseconds, result.result
         if result != right:
             raise WrongResultError(f"wrong result: {str(result)[:60]}, not {str(right)[:60]}")
         if number >= warm_ups:
-            times.append((end - begin) / scenario.divisor)
+            times.append(taken / scenario.divisor)
     return times
 
 
@@ -253,8 +276,9 @@ def serve(contender: Contender, folder: Path | None, answers: TextIO) -> None:
         answers.write(json.dumps(fields) + "\n")
         answers.flush()
 
-    with asyncio.Runner() as runner:
+    with contextlib.ExitStack() as stack:
         try:
+            run = stack.enter_context(runtime(contender))
             own = kit(contender)
             version = own_version(contender, folder)
         except Exception as error:
@@ -262,21 +286,31 @@ def serve(contender: Contender, folder: Path | None, answers: TextIO) -> None:
             answer(error=f"{type(error).__name__}: {error}")
             return
         answer(gil=gil_enabled(), version=version)
-        scenarios = {scenario.name: scenario for scenario in SCENARIOS}
-        works: dict[str, Work] = {}
-        for line in sys.stdin:
-            request = json.loads(line)
-            scenario = scenarios[request["scenario"]]
-            try:
-                if scenario.name not in works:
-                    works[scenario.name] = own.work(scenario)
-                work = works[scenario.name]
-                samples = runner.run(turn(work, scenario, request["samples"], request["warm_ups"]))
-            except (Exception, asyncio.CancelledError) as error:
-                traceback.print_exc()
-                answer(error=f"{type(error).__name__}: {error}")
-            else:
-                answer(samples=samples)
+
+        def work_of(scenario: Scenario) -> Work:
+            if scenario.kind in cold.KINDS:
+                return cold.work(scenario, contender, folder)
+            return own.work(scenario)
+
+        take_turns(run, work_of, answer)
+
+
+def take_turns(run: Run, work_of: Callable[[Scenario], Work], answer: Callable[..., None]) -> None:
+    scenarios = {scenario.name: scenario for scenario in SCENARIOS}
+    works: dict[str, Work] = {}
+    for line in sys.stdin:
+        request = json.loads(line)
+        scenario = scenarios[request["scenario"]]
+        try:
+            if scenario.name not in works:
+                works[scenario.name] = work_of(scenario)
+            work = works[scenario.name]
+            samples = run(turn(work, scenario, request["samples"], request["warm_ups"]))
+        except (Exception, asyncio.CancelledError) as error:
+            traceback.print_exc()
+            answer(error=f"{type(error).__name__}: {error}")
+        else:
+            answer(samples=samples)
 
 
 def main() -> None:

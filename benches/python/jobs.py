@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["PLAIN", "Work", "doubler", "doubles", "expected", "jobs", "numbers"]
+__all__ = ["PLAIN", "Timed", "Work", "doubler", "doubles", "expected", "jobs", "numbers"]
 
 import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
@@ -15,6 +16,15 @@ from scenarios import NAPS, Kind, Scenario
 
 #: Does the work once, from making the coroutines to having the results.
 Work = Callable[[], Awaitable[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """The result of work that measures itself, since only a part of it counts."""
+
+    result: object
+    nanoseconds: int
+
 
 FIBONACCI = 23
 DOCUMENT = json.dumps(
@@ -89,6 +99,8 @@ ASYNC: dict[Kind, Callable[[int], Coroutine[Any, Any, int]]] = {
     Kind.POOL_MAP: trivial,
     Kind.POOL_THREADS: trivial,
 }
+#: What has no result.
+NOTHING: Final = frozenset({Kind.EMPTY_GROUP, Kind.FIRST_GROUP, Kind.SECOND_GROUP, Kind.IMPORT})
 #: What results in doubles of numbers, and what in the numbers.
 DOUBLING: Final = frozenset({Kind.CALLS_IN_TURN, Kind.CALLS_AT_ONCE, Kind.STEPS})
 ITERATING: Final = frozenset({Kind.ITEMS, Kind.ITEMS_SLOWLY})
@@ -111,8 +123,10 @@ def jobs(
 @cache
 def expected(scenario: Scenario) -> object:
     """Return what the work has to result in."""
-    if scenario.kind is Kind.EMPTY_GROUP:
+    if scenario.kind in NOTHING:
         return None
+    if scenario.kind is Kind.CANCEL:
+        return scenario.jobs
     if scenario.kind in ASYNC or scenario.kind in DOUBLING:
         return [x * 2 for x in range(scenario.jobs)]
     if scenario.kind in ITERATING:

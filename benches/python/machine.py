@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["cores", "describe", "gil_enabled", "load"]
+__all__ = ["cores", "describe", "free_threaded", "gil_enabled", "load"]
 
 import os
 import platform
@@ -22,7 +22,7 @@ def describe() -> dict[str, object]:
         "load": load(),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "compiler": platform.python_compiler(),
-        "free_threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+        "free_threaded": free_threaded(),
         "gil_enabled": gil_enabled(),
     }
 
@@ -56,6 +56,11 @@ def load() -> float | None:
         return os.getloadavg()[0]
     except (AttributeError, OSError):
         return None
+
+
+def free_threaded() -> bool:
+    """Say whether this interpreter can be without the GIL."""
+    return bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 
 
 def gil_enabled() -> bool:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 __all__ = [
+    "ASYNCIO",
     "CONTENDERS",
+    "FREE_THREADED",
     "NAPS",
+    "NEED_UVLOOP",
     "OLD",
     "PACKAGES",
     "PEERS",
@@ -34,6 +37,9 @@ class Contender(enum.Enum):
     AIOTHREADS = "aiothreads"
     ATHREADING = "athreading"
     CF_TASKPOOL = "cf-taskpool"
+    TONIO = "tonio"
+    UVLOOP = "uvloop"
+    ON_UVLOOP = "thrasks on uvloop"
 
 
 class Kind(enum.Enum):
@@ -57,6 +63,10 @@ class Kind(enum.Enum):
     POOL_MAP = enum.auto()
     POOL_THREADS = enum.auto()
     POOL_JSON = enum.auto()
+    CANCEL = enum.auto()
+    FIRST_GROUP = enum.auto()
+    SECOND_GROUP = enum.auto()
+    IMPORT = enum.auto()
 
 
 class Unit(enum.Enum):
@@ -96,6 +106,10 @@ class Goal:
         """Compare a time with that of the reference, the way round that the goal has it."""
         return reference / own if self.speed else own / reference
 
+    def time(self, reference: float) -> float:
+        """Return the time that just meets it."""
+        return reference / self.limit if self.speed else reference * self.limit
+
     def met(self, ratio: float) -> bool:
         """Say whether that is good enough."""
         return ratio >= self.limit if self.speed else ratio <= self.limit
@@ -115,7 +129,7 @@ class Scenario:
     samples: int
     warm_ups: int
     who: tuple[Contender, ...]
-    goal: Goal | None = None
+    goals: tuple[Goal, ...] = ()
     #: How often the work is done for one sample, one after another.
     inner: int = 1
     #: Whether times are shown per job, or of the whole.
@@ -129,7 +143,7 @@ class Scenario:
     def turn(self, *, quick: bool) -> tuple[int, int]:
         """Say how many samples a turn has, and how many runs are made before them."""
         if quick:
-            return max(1, self.samples // 2), max(1, self.warm_ups // 2)
+            return max(1, self.samples // 2), min(self.warm_ups, max(1, self.warm_ups // 2))
         return self.samples, self.warm_ups
 
 
@@ -141,7 +155,11 @@ LOOPS: Final = (ASYNCIO, Contender.ROUND_ROBIN, Contender.QUEUE, OLD)
 #: Those who come and go with blocking code.
 BRIDGES: Final = (Contender.AIOTHREADS, Contender.ATHREADING)
 #: Those who have been installed apart.
-PEERS: Final = (*BRIDGES, Contender.CF_TASKPOOL)
+PEERS: Final = (*BRIDGES, Contender.CF_TASKPOOL, Contender.TONIO)
+#: Those of them who need a free-threaded Python to be installed at all.
+FREE_THREADED: Final = (Contender.TONIO,)
+#: Those who need uvloop, which is not there for Windows.
+NEED_UVLOOP: Final = (Contender.UVLOOP, Contender.ON_UVLOOP)
 #: The packages of those who have one.
 PACKAGES: Final = {
     Contender.ROUND_ROBIN: "thrasks",
@@ -151,6 +169,9 @@ PACKAGES: Final = {
     Contender.AIOTHREADS: "aiothreads",
     Contender.ATHREADING: "athreading",
     Contender.CF_TASKPOOL: "cf_taskpool",
+    Contender.TONIO: "tonio",
+    Contender.UVLOOP: "uvloop",
+    Contender.ON_UVLOOP: "thrasks",
 }
 #: In the order of the table.
 CONTENDERS: Final = tuple(Contender)
@@ -158,6 +179,9 @@ CONTENDERS: Final = tuple(Contender)
 #: Milliseconds of `time.sleep`, in this order. They sum up to four times 90, and whoever hands each
 #: to the first of four workers that is free ends after 90. In turns it takes 126.
 NAPS: Final = (30, 45, 30, 6, 15, 45, 18, 24, 45, 12, 9, 6, 12, 24, 24, 15)
+#: The size, of those that a scenario comes in, at which thrasks is measured on uvloop.
+SEEN_ON_UVLOOP: Final = 1000
+
 IDEAL: Final = sum(NAPS) / 4 * Unit.MS.value
 
 
@@ -165,7 +189,13 @@ def spaced(number: int) -> str:
     return f"{number:,}".replace(",", " ")
 
 
+def with_thrasks_on_uvloop(jobs: int, *who: Contender) -> tuple[Contender, ...]:
+    """Add it where there is one size of several that it is to be seen at."""
+    return (*who, Contender.ON_UVLOOP) if jobs == SEEN_ON_UVLOOP else who
+
+
 def _scenarios() -> tuple[Scenario, ...]:
+    tonio = Contender.TONIO
     found = []
     for jobs, samples, warm_ups, limit in (
         (100, 20, 4, 0.20),
@@ -182,8 +212,8 @@ def _scenarios() -> tuple[Scenario, ...]:
                 unit=Unit.NS,
                 samples=samples,
                 warm_ups=warm_ups,
-                who=LOOPS,
-                goal=Goal(limit, ASYNCIO),
+                who=with_thrasks_on_uvloop(jobs, *LOOPS, Contender.UVLOOP, tonio),
+                goals=(Goal(limit, ASYNCIO), Goal(1, tonio)),
             )
         )
     for jobs, samples, warm_ups in ((1000, 6, 2), (10000, 2, 1)):
@@ -197,8 +227,8 @@ def _scenarios() -> tuple[Scenario, ...]:
                 unit=Unit.NS,
                 samples=samples,
                 warm_ups=warm_ups,
-                who=LOOPS,
-                goal=Goal(0.33, ASYNCIO),
+                who=with_thrasks_on_uvloop(jobs, *LOOPS, Contender.UVLOOP, tonio),
+                goals=(Goal(0.33, ASYNCIO),),
             )
         )
     for jobs, samples, warm_ups, limit in ((100, 20, 4, 0.45), (10000, 3, 1, 0.25)):
@@ -212,8 +242,8 @@ def _scenarios() -> tuple[Scenario, ...]:
                 unit=Unit.NS,
                 samples=samples,
                 warm_ups=warm_ups,
-                who=LOOPS,
-                goal=Goal(limit, ASYNCIO),
+                who=with_thrasks_on_uvloop(jobs, *LOOPS, Contender.UVLOOP),
+                goals=(Goal(limit, ASYNCIO),),
             )
         )
     for name, title, kind in (
@@ -230,8 +260,8 @@ def _scenarios() -> tuple[Scenario, ...]:
                 unit=Unit.US,
                 samples=8,
                 warm_ups=1,
-                who=(*LOOPS, Contender.THREADS),
-                goal=Goal(0.97, Contender.THREADS, speed=True),
+                who=(*LOOPS, tonio, Contender.THREADS),
+                goals=(Goal(0.97, Contender.THREADS, speed=True),),
             )
         )
     found += [
@@ -244,8 +274,8 @@ def _scenarios() -> tuple[Scenario, ...]:
             unit=Unit.MS,
             samples=2,
             warm_ups=1,
-            who=LOOPS,
-            goal=Goal(1.01, ASYNCIO),
+            who=(*LOOPS, *NEED_UVLOOP),
+            goals=(Goal(1.01, ASYNCIO),),
             per_job=False,
         ),
         Scenario(
@@ -258,7 +288,7 @@ def _scenarios() -> tuple[Scenario, ...]:
             samples=1,
             warm_ups=1,
             who=(*LOOPS, Contender.THREADS),
-            goal=Goal(1.05, IDEAL, "ideal", who=frozenset({Contender.QUEUE})),
+            goals=(Goal(1.05, IDEAL, "ideal", who=frozenset({Contender.QUEUE})),),
             per_job=False,
         ),
         Scenario(
@@ -271,7 +301,7 @@ def _scenarios() -> tuple[Scenario, ...]:
             samples=4,
             warm_ups=1,
             who=(*LOOPS, Contender.THREADS),
-            goal=Goal(1, 50.0 * Unit.US.value, "50 us"),
+            goals=(Goal(1, 50.0 * Unit.US.value, "50 us"),),
             inner=20,
         ),
         Scenario(
@@ -283,20 +313,75 @@ def _scenarios() -> tuple[Scenario, ...]:
             unit=Unit.US,
             samples=6,
             warm_ups=1,
-            who=(*LOOPS, Contender.PING_PONG),
-            goal=Goal(1.0, Contender.PING_PONG),
+            who=(*LOOPS, *NEED_UVLOOP, Contender.PING_PONG),
+            goals=(Goal(1.0, Contender.PING_PONG),),
             inner=20,
         ),
     ]
+    found += _of_ends_and_beginnings()
     found += _of_blocking_code()
     found += _of_pools()
     return tuple(found)
 
 
+def _of_ends_and_beginnings() -> list[Scenario]:
+    loops = (ASYNCIO, Contender.ROUND_ROBIN, Contender.QUEUE)
+    return [
+        Scenario(
+            "cancel-10000",
+            f"cancel a group of {spaced(10000)} sleeping tasks, until all have ended",
+            Kind.CANCEL,
+            jobs=10000,
+            workers=2,
+            unit=Unit.NS,
+            samples=2,
+            warm_ups=1,
+            who=(*loops, Contender.UVLOOP),
+        ),
+        Scenario(
+            "first-group",
+            "the first group of an interpreter: 2 workers, 1 task",
+            Kind.FIRST_GROUP,
+            jobs=1,
+            workers=2,
+            unit=Unit.US,
+            samples=2,
+            warm_ups=0,
+            who=(*loops, OLD),
+            per_job=False,
+        ),
+        Scenario(
+            "second-group",
+            "the second group of an interpreter, likewise",
+            Kind.SECOND_GROUP,
+            jobs=1,
+            workers=2,
+            unit=Unit.US,
+            samples=2,
+            warm_ups=0,
+            who=(*loops, OLD),
+            per_job=False,
+        ),
+        Scenario(
+            "import",
+            "the import of a fresh interpreter",
+            Kind.IMPORT,
+            jobs=1,
+            workers=1,
+            unit=Unit.MS,
+            samples=4,
+            warm_ups=0,
+            who=(ASYNCIO, Contender.THRASKS, OLD),
+            goals=(Goal(1.5, ASYNCIO, who=frozenset({Contender.THRASKS})),),
+            per_job=False,
+        ),
+    ]
+
+
 def _of_blocking_code() -> list[Scenario]:
     thrasks = Contender.THRASKS
     only = frozenset({thrasks})
-    callers = (ASYNCIO, thrasks, *BRIDGES)
+    callers = (ASYNCIO, thrasks, *BRIDGES, Contender.UVLOOP)
     iterators = (thrasks, *BRIDGES)
     return [
         Scenario(
@@ -309,7 +394,7 @@ def _of_blocking_code() -> list[Scenario]:
             samples=6,
             warm_ups=1,
             who=callers,
-            goal=Goal(0.5, ASYNCIO, who=only),
+            goals=(Goal(0.5, ASYNCIO, who=only),),
         ),
         Scenario(
             "threaded-at-once",
@@ -321,7 +406,7 @@ def _of_blocking_code() -> list[Scenario]:
             samples=4,
             warm_ups=1,
             who=callers,
-            goal=Goal(0.33, ASYNCIO, who=only),
+            goals=(Goal(0.33, ASYNCIO, who=only),),
         ),
         Scenario(
             "iterable-20000",
@@ -333,7 +418,7 @@ def _of_blocking_code() -> list[Scenario]:
             samples=2,
             warm_ups=1,
             who=iterators,
-            goal=Goal(10, BRIDGES, "the peers", speed=True, who=only),
+            goals=(Goal(10, BRIDGES, "the peers", speed=True, who=only),),
         ),
         Scenario(
             "iterable-slowly-5000",
@@ -373,7 +458,7 @@ def _of_pools() -> list[Scenario]:
             samples=4,
             warm_ups=1,
             who=(ASYNCIO, thrasks, peer),
-            goal=Goal(3, peer, speed=True, who=frozenset({thrasks})),
+            goals=(Goal(3, peer, speed=True, who=frozenset({thrasks})),),
         ),
         Scenario(
             "pool-map-5000",

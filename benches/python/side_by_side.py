@@ -3,7 +3,9 @@
 Every contender lives in a process of its own. They take turns at each scenario, round after round,
 so that whatever else the machine does hits all of them alike.
 
-    python side_by_side.py [--quick] [--thrasks01 DIR] [--peers DIR] [--json FILE] [--only NAME]
+    python side_by_side.py [--quick] [--thrasks01 DIR] [--peers DIR] [--only NAME]
+                           [--json FILE] [--image FILE.svg]
+    python side_by_side.py --from FILE [--image FILE.svg] [--only NAME]
 """
 
 from __future__ import annotations
@@ -11,8 +13,8 @@ from __future__ import annotations
 import argparse
 import contextlib
 import datetime
+import importlib.util
 import json
-import os
 import signal
 import sys
 import time
@@ -20,24 +22,27 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 # isort: split
+import chart
 import machine
 from children import Child, LostError
-from report import Results, Row, show
-from scenarios import OLD, PACKAGES, PEERS, SCENARIOS, Contender, Scenario
+from options import APART, arguments
+from report import show
+from results import Results, Row
+from scenarios import FREE_THREADED, NEED_UVLOOP, OLD, PEERS, SCENARIOS, Contender, Scenario
 
 #: Seconds after which no new round begins, and rounds at most.
 QUICK = (23.0, 3)
-FULL = (210.0, 20)
+FULL = (270.0, 20)
 
-#: The contenders that are in folders of their own, and are left out unless these are given.
-APART = (OLD, *PEERS)
+#: What becomes of their work is their own business.
+NOT_OURS = (*APART, Contender.UVLOOP)
 
 #: A contender that was lost so often is not started again.
 LIVES = 3
@@ -103,8 +108,14 @@ class Team:
         self._children.clear()
 
 
-def members(scenario: Scenario, folders: Mapping[Contender, Path]) -> list[Contender]:
-    return [who for who in scenario.who if who in folders or who not in APART]
+def absent(folders: Mapping[Contender, Path]) -> dict[Contender, str]:
+    """Return who cannot take part here, and why, if that was not to be expected."""
+    found = dict.fromkeys((who for who in APART if who not in folders), "")
+    if not machine.free_threaded():
+        found |= dict.fromkeys(FREE_THREADED, "needs a free-threaded Python")
+    if importlib.util.find_spec("uvloop") is None:
+        found |= dict.fromkeys(NEED_UVLOOP, "uvloop is not installed")
+    return found
 
 
 def measure(
@@ -116,6 +127,10 @@ def measure(
         folders[OLD] = options.thrasks01
     if options.peers is not None:
         folders |= dict.fromkeys(PEERS, options.peers)
+    left_out = absent(folders)
+    for contender, why in left_out.items():
+        if why and any(contender in scenario.who for scenario in scenarios):
+            results.notes.append((f"{contender.value} is left out: {why}", ""))
     team = Team(folders, results)
     budget, most = QUICK if options.quick else FULL
     begin = time.monotonic()
@@ -128,7 +143,7 @@ def measure(
                     break
                 for scenario in scenarios:
                     tick(results.rounds + 1, scenario.name)
-                    who = members(scenario, folders)
+                    who = [one for one in scenario.who if one not in left_out]
                     # Each is the first to go, and goes after each of the others, in some round.
                     first = results.rounds % len(who)
                     for contender in who[first:] + who[:first]:
@@ -169,96 +184,10 @@ def meter(progress: Console, budget: float) -> Iterator[Callable[[int, str], Non
         yield line
 
 
-# --- the command line -----------------------------------------------------------------------------
-
-
-def folder_with(text: str, contenders: Sequence[Contender], requirements: str) -> Path:
-    folder = Path(text)
-    if not folder.is_dir():
-        raise argparse.ArgumentTypeError(f"not a folder: {text}")
-    for package in (PACKAGES[contender] for contender in contenders):
-        module = folder / package
-        if not ((module / "__init__.py").is_file() or module.with_suffix(".py").is_file()):
-            raise argparse.ArgumentTypeError(
-                f"no package {package} in {text};"
-                f" to get it: pip install --no-deps --target DIR {requirements}"
-            )
-    return folder
-
-
-def folder_of_thrasks01(text: str) -> Path:
-    return folder_with(text, [OLD], "thrasks==0.1.0.post1")
-
-
-def folder_of_peers(text: str) -> Path:
-    return folder_with(text, PEERS, "aiothreads==1.1.4 athreading==0.3.1 cf-taskpool==0.2.0")
-
-
-def writable_file(text: str) -> Path:
-    path = Path(text)
-    if path.is_dir():
-        raise argparse.ArgumentTypeError(f"a folder, not a file: {text}")
-    if not path.parent.is_dir():
-        raise argparse.ArgumentTypeError(f"no such folder: {path.parent}")
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise argparse.ArgumentTypeError(f"cannot be written: {text}")
-    return path
-
-
-def scenarios_called(text: str) -> list[Scenario]:
-    found = [
-        scenario
-        for scenario in SCENARIOS
-        if scenario.name == text or scenario.name.startswith(f"{text}-")
-    ]
-    if not found:
-        names = ", ".join(scenario.name for scenario in SCENARIOS)
-        raise argparse.ArgumentTypeError(f"no scenario is called {text!r}; there are {names}")
-    return found
-
-
-def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="side_by_side.py",
-        description="Measure thrasks side by side with asyncio and others, in one run.",
-        epilog="NAME is one of " + ", ".join(scenario.name for scenario in SCENARIOS) + ".",
-        allow_abbrev=False,
-    )
-    parser.add_argument(
-        "--quick", action="store_true", help="rough numbers, in less than half a minute"
-    )
-    parser.add_argument(
-        "--thrasks01",
-        type=folder_of_thrasks01,
-        metavar="DIR",
-        help="the folder that thrasks 0.1 has been installed into; it is left out otherwise",
-    )
-    parser.add_argument(
-        "--peers",
-        type=folder_of_peers,
-        metavar="DIR",
-        help="the folder that the other packages have been installed into; likewise",
-    )
-    parser.add_argument(
-        "--json",
-        type=writable_file,
-        metavar="FILE",
-        help="write everything measured there, too",
-    )
-    parser.add_argument(
-        "--only",
-        type=scenarios_called,
-        action="extend",
-        metavar="NAME",
-        help="only this scenario, or those whose names begin so (gather, cpu); may be repeated",
-    )
-    return parser.parse_args(argv)
-
-
 # --- the program ----------------------------------------------------------------------------------
 
 
-def headline(console: Console, where: dict[str, object], date: str) -> None:
+def headline(console: Console, where: Mapping[str, object], date: str) -> None:
     build = "free-threaded" if where["free_threaded"] else "not free-threaded"
     gil = "the GIL is on" if where["gil_enabled"] else "the GIL is off"
     console.print(date)
@@ -290,33 +219,34 @@ def headline(console: Console, where: dict[str, object], date: str) -> None:
 
 
 def bench(options: argparse.Namespace, console: Console, progress: Console) -> int:
-    chosen = SCENARIOS
-    if options.only is not None:
-        chosen = tuple(scenario for scenario in SCENARIOS if scenario in options.only)
-    where = machine.describe()
-    date = datetime.datetime.now().astimezone().isoformat(" ", "minutes")
-    headline(console, where, date)
-
-    results = measure(chosen, options, progress)
+    if options.earlier is not None:
+        results, where = options.earlier.results, options.earlier.machine
+        date = options.earlier.date
+        results.scenarios = chosen(options, results.scenarios)
+        headline(console, where, date)
+    else:
+        where = machine.describe()
+        date = datetime.datetime.now().astimezone().isoformat(" ", "minutes")
+        headline(console, where, date)
+        results = measure(chosen(options, SCENARIOS), options, progress)
     show(console, results, parallel=not where["gil_enabled"])
-    if options.json is not None:
-        everything: dict[str, Any] = {
-            "date": date,
-            "machine": where,
-            "quick": options.quick,
-        }
-        everything |= results.as_json()
-        try:
+    try:
+        if options.json is not None:
+            everything = {"date": date, "machine": where, "quick": options.quick}
+            everything |= results.as_json()
             options.json.write_text(json.dumps(everything, indent=2) + "\n", "utf-8")
-        except OSError as error:
-            message = f"cannot write {options.json}: {error.strerror}"
-            print(f"side_by_side.py: error: {message}", file=sys.stderr)
-            return 1
-    # What has become of the others' work is their own business.
+            console.print(f"Figures: {options.json}", markup=False, soft_wrap=True)
+        if options.image is not None:
+            chart.draw(options.image, results, where, date)
+            console.print(f"Image: {options.image}", markup=False, soft_wrap=True)
+    except OSError as error:
+        message = f"cannot write {error.filename}: {error.strerror}"
+        print(f"side_by_side.py: error: {message}", file=sys.stderr)
+        return 1
     broken = {
         who.value
         for (_, who), row in results.rows.items()
-        if row.failure is not None and who not in APART
+        if row.failure is not None and who not in NOT_OURS
     }
     if broken:
         names = ", ".join(sorted(broken))
@@ -325,18 +255,22 @@ def bench(options: argparse.Namespace, console: Console, progress: Console) -> i
     return 0
 
 
+def chosen(options: argparse.Namespace, scenarios: Sequence[Scenario]) -> tuple[Scenario, ...]:
+    return tuple(one for one in scenarios if options.only is None or one in options.only)
+
+
 def on_terminate(number: int, frame: FrameType | None) -> NoReturn:
     del frame
     sys.exit(128 + number)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    options = arguments(argv)
     # With the children, that is.
     signal.signal(signal.SIGTERM, on_terminate)
     console = Console(highlight=False)
     progress = Console(stderr=True, highlight=False)
     try:
+        options = arguments(argv)
         return bench(options, console, progress)
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)

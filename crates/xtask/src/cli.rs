@@ -27,7 +27,7 @@ enum Command {
     Lint(Interpreter),
     /// Run random programs, loads and misuse, for minutes or hours
     Soak(Soak),
-    /// Run the benchmarks: Python side by side with asyncio and thrasks 0.1, then criterion
+    /// Run the benchmarks: Python side by side with asyncio and others, drawn as an image, then criterion
     Bench(Bench),
     /// Make sure of a free-threaded CPython and print where it is
     Python(Interpreter),

@@ -21,6 +21,8 @@ struct Apart {
     folder: &'static str,
     stamp: &'static str,
     packages: &'static [&'static str],
+    /// Those that only a free-threaded Python can have.
+    free_threaded: &'static [&'static str],
 }
 
 const APART: [Apart; 2] = [
@@ -30,12 +32,14 @@ const APART: [Apart; 2] = [
         folder: "thrasks-0.1",
         stamp: "peer",
         packages: &["thrasks==0.1.0.post1"],
+        free_threaded: &[],
     },
     Apart {
         option: "--peers",
         folder: "peers",
         stamp: "peers",
         packages: &["aiothreads==1.1.4", "athreading==0.3.1", "cf-taskpool==0.2.0"],
+        free_threaded: &["tonio==0.10.5"],
     },
 ];
 
@@ -47,12 +51,26 @@ pub(crate) fn run(wanted: Wanted, quick: bool) -> Result<ExitCode> {
         .iter()
         .map(|apart| Ok((apart.option, apart.ensure(&environment)?)))
         .collect::<Result<Vec<_>>>()?;
+    let results = project.target().join("bench");
+    fs::create_dir_all(&results).with_context(|| format!("cannot make {}", results.display()))?;
     let mut steps = Steps::default();
     steps.run("Python, side by side", || {
+        // What is there after a failure is not of an earlier run.
+        let files = [("--json", "figures.json"), ("--image", "comparison.svg")]
+            .map(|(option, name)| (option, results.join(name)));
+        for (_, file) in &files {
+            if file.exists() {
+                fs::remove_file(file)
+                    .with_context(|| format!("cannot remove {}", file.display()))?;
+            }
+        }
         let mut command = environment.command([project.path("benches/python/side_by_side.py")]);
         command.current_dir(environment.run_folder());
         for (option, folder) in &folders {
             command.arg(option).arg(folder);
+        }
+        for (option, file) in &files {
+            command.arg(option).arg(file);
         }
         if quick {
             command.arg("--quick");
@@ -66,7 +84,7 @@ pub(crate) fn run(wanted: Wanted, quick: bool) -> Result<ExitCode> {
             command.arg(option).arg(folder);
         }
         if quick {
-            command.args(["--inputs", "100000"]);
+            command.args(["--inputs", "100000", "--tasks", "10000"]);
         }
         process::run(&mut command)
     })?;
@@ -88,7 +106,11 @@ impl Apart {
         let _lock = environment.lock()?;
         let folder = environment.folder().join(self.folder);
         let stamp = environment.stamp(self.stamp);
-        let names = self.packages.join(" ");
+        let mut packages = self.packages.to_vec();
+        if environment.free_threaded() {
+            packages.extend(self.free_threaded);
+        }
+        let names = packages.join(" ");
         let fingerprint = Fingerprint::default().text("peer", &names).finish();
         if stamp.matches(&fingerprint) && folder.is_dir() {
             return Ok(folder);
@@ -100,7 +122,7 @@ impl Apart {
                 .with_context(|| format!("cannot remove {}", folder.display()))?;
         }
         let mut pip = environment.pip();
-        pip.args(["install", "--no-deps", "--target"]).arg(&folder).args(self.packages);
+        pip.args(["install", "--no-deps", "--target"]).arg(&folder).args(&packages);
         process::run(&mut pip).with_context(|| format!("{names} could not be installed"))?;
         stamp.set(&fingerprint)?;
         Ok(folder)
