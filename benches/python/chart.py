@@ -51,10 +51,10 @@ NAMES: Final = 0.122
 ONE_COLUMN: Final = 24
 
 #: What is beyond is cut off, and has its figure written beside it.
-LEAST, MOST = 0.03, 32.0
+LEAST, MOST = 0.03, 64.0
 #: What a figure takes of the axis, as a factor.
-ROOM: Final = 1.5
-TICKS: Final = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20)
+ROOM: Final = 1.7
+TICKS: Final = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
 
 SETTINGS: Final = {
     # Fixed, where they would be random.
