@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["Child", "LostError"]
 
 import contextlib
+import enum
 import json
 import queue
 import subprocess
@@ -13,8 +14,6 @@ import tempfile
 import threading
 from pathlib import Path
 from typing import Any
-
-from scenarios import Contender
 
 SCRIPT = Path(__file__).with_name("contender.py")
 
@@ -40,8 +39,10 @@ class Child:
     While the process works, nothing here runs: there are only two threads, and both wait.
     """
 
-    def __init__(self, contender: Contender, folder: Path | None = None) -> None:
-        """Start the process.
+    def __init__(
+        self, contender: enum.Enum, folder: Path | None = None, *, script: Path = SCRIPT
+    ) -> None:
+        """Start the process: the script, with the contender's name as its first argument.
 
         Raises:
             LostError: It did not come up.
@@ -54,7 +55,7 @@ class Child:
             *([str(folder.resolve())] if folder is not None else []),
         ]
         self._process = subprocess.Popen(
-            [sys.executable, str(SCRIPT), *arguments],
+            [sys.executable, str(script), *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
@@ -67,6 +68,8 @@ class Child:
         except BaseException:
             self.kill()
             raise
+        #: What it has said of itself.
+        self.hello = hello
         self.gil: bool = hello["gil"]
         self.version: str | None = hello["version"]
 
@@ -76,18 +79,26 @@ class Child:
         Raises:
             LostError: It failed, it hung, or it died. It has been closed.
         """
-        request = {"scenario": scenario, "samples": samples, "warm_ups": warm_ups}
+        answer = self.ask(scenario=scenario, samples=samples, warm_ups=warm_ups)
+        times: list[float] = answer["samples"]
+        return times
+
+    def ask(self, **request: object) -> dict[str, Any]:
+        """Have the process do what it is asked to, and return its answer.
+
+        Raises:
+            LostError: It failed, it hung, or it died. It has been closed.
+        """
         assert self._process.stdin is not None
         try:
             # One that has died leaves a broken pipe, and the answer says that it has died.
             with contextlib.suppress(OSError):
                 self._process.stdin.write(json.dumps(request) + "\n")
                 self._process.stdin.flush()
-            times: list[float] = self._answer()["samples"]
+            return self._answer()
         except BaseException:
             self.kill()
             raise
-        return times
 
     def close(self) -> str | None:
         """Tell the process to end, and return what was wrong with its end, if anything."""

@@ -1,0 +1,334 @@
+"""Measure how the cost of a task grows: with the tasks, with the workers, as they exchange results.
+
+Every contender lives in a process of its own. They take turns at each case, round after round, so
+that whatever else the machine does hits all of them alike.
+
+    python growth.py [--quick] [--json FILE] [--only NAME]
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import importlib.util
+import json
+import signal
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+# isort: split
+import machine
+from children import Child, LostError
+from growth_cases import CASES, FAMILIES, IDEAL_NAP, Case, Family, Who
+from report import NOISY, Row, factor
+from side_by_side import headline, meter, on_terminate, writable_file
+
+SCRIPT = Path(__file__).with_name("growth_contender.py")
+
+#: Seconds after which no new round begins, and rounds at most.
+QUICK = (25.0, 3)
+FULL = (210.0, 12)
+
+#: A contender that was lost so often is not started again.
+LIVES = 3
+
+
+# --- the measuring --------------------------------------------------------------------------------
+
+
+@dataclass
+class Growth:
+    """Everything that has been measured, and the processes that do it."""
+
+    rows: dict[tuple[Case, Who], Row] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    #: What went wrong, and what the process had to say about it.
+    notes: list[tuple[str, str]] = field(default_factory=list)
+    rounds: int = 0
+    seconds: float = 0.0
+    _children: dict[Who, Child] = field(default_factory=dict)
+    _lost: dict[Who, int] = field(default_factory=dict)
+
+    def turn(self, case: Case, who: Who, *, quick: bool) -> None:
+        """Have a contender do its turn; note what becomes of it."""
+        row = self.rows.setdefault((case, who), Row())
+        if row.failure is not None:
+            return
+        if self._lost.get(who, 0) >= LIVES:
+            row.failure = "dropped"
+            return
+        try:
+            if case.alone:
+                self._end(who)
+            row.samples += self._child(who).turn(case.name, *case.turn(quick=quick))
+            if case.alone:
+                self._end(who)
+        except LostError as error:
+            self._children.pop(who, None)
+            self._lost[who] = self._lost.get(who, 0) + 1
+            row.failure = str(error)
+            self.notes.append((f"{who.value}, {case.name}: {error}", error.details))
+
+    def _child(self, who: Who) -> Child:
+        if who not in self._children:
+            child = self._children[who] = Child(who, script=SCRIPT)
+            if child.version is not None:
+                self.versions[who.value] = child.version
+        return self._children[who]
+
+    def _end(self, who: Who) -> None:
+        child = self._children.get(who)
+        if child is not None:
+            if wrong := child.close():
+                self.notes.append((f"{who.value}: {wrong}", ""))
+            del self._children[who]
+
+    def close(self) -> None:
+        """Have all end in their own way."""
+        for who in list(self._children):
+            self._end(who)
+
+    def kill(self) -> None:
+        """End them now."""
+        for child in self._children.values():
+            child.kill()
+        self._children.clear()
+
+    def best(self, case: Case | None, who: Who) -> float | None:
+        """Return a contender's shortest time at a case, if it has one."""
+        row = self.rows.get((case, who)) if case is not None else None
+        return None if row is None else row.best
+
+    def of_asyncio(self, case: Case, who: Who) -> float | None:
+        """Return the ratio of the minima, to asyncio's at as many tasks of the same kind."""
+        same = (
+            other
+            for other in CASES
+            if other.family is case.family and other.n == case.n and Who.ASYNCIO in other.who
+        )
+        return ratio(self.best(case, who), self.best(next(same, None), Who.ASYNCIO))
+
+    def of_reference(self, case: Case, who: Who) -> float | None:
+        """Return the ratio of the minima, to the contender's own at the size of reference."""
+        reference = FAMILIES[case.family].reference
+        if reference is None:
+            return ratio(self.best(case, who), IDEAL_NAP * 1e9)
+        other = next(
+            (one for one in CASES if one.family is case.family and one.size == reference), None
+        )
+        return ratio(self.best(case, who), self.best(other, who))
+
+    def as_json(self) -> dict[str, Any]:
+        """Return all of it, in nanoseconds."""
+        found = [
+            {
+                "case": case.name,
+                "size": case.size,
+                "tasks": case.n,
+                "workers": case.workers,
+                "contender": who.value,
+                "per": "task" if case.per_task else "batch",
+                "min_ns": row.best,
+                "median_ns": row.median,
+                "samples_ns": row.samples,
+                "of_asyncio": self.of_asyncio(case, who),
+                "of_reference": self.of_reference(case, who),
+                "failure": row.failure,
+            }
+            for (case, who), row in self.rows.items()
+        ]
+        return {
+            "rounds": self.rounds,
+            "seconds": round(self.seconds, 1),
+            "versions": self.versions,
+            "results": found,
+            "notes": [{"note": note, "stderr": details} for note, details in self.notes],
+        }
+
+
+def ratio(own: float | None, reference: float | None) -> float | None:
+    return None if own is None or reference is None else own / reference
+
+
+def measure(cases: Sequence[Case], options: argparse.Namespace, progress: Console) -> Growth:
+    growth = Growth()
+    present = set(Who)
+    if importlib.util.find_spec("uvloop") is None:
+        present -= {Who.UVLOOP, Who.ON_UVLOOP}
+        growth.notes.append(("uvloop is not installed: left out", ""))
+    budget, most = QUICK if options.quick else FULL
+    begin = time.monotonic()
+    longest = 0.0
+    try:
+        with meter(progress, budget) as tick:
+            while growth.rounds < most:
+                started = time.monotonic()
+                if growth.rounds and started - begin + longest > budget:
+                    break
+                for case in cases:
+                    tick(growth.rounds + 1, case.name)
+                    who = [one for one in case.who if one in present]
+                    # Each is the first to go, and goes after each of the others, in some round.
+                    first = growth.rounds % len(who)
+                    for contender in who[first:] + who[:first]:
+                        growth.turn(case, contender, quick=options.quick)
+                growth.rounds += 1
+                longest = max(longest, time.monotonic() - started)
+        growth.seconds = time.monotonic() - begin
+        growth.close()
+    finally:
+        growth.kill()
+    return growth
+
+
+# --- the tables -----------------------------------------------------------------------------------
+
+
+def show(console: Console, growth: Growth, cases: Sequence[Case]) -> None:
+    for family in Family:
+        chosen = [case for case in cases if case.family is family]
+        if chosen:
+            unit = "ns per task" if chosen[0].per_task else "ms in all"
+            title = f"[bold]{escape(FAMILIES[family].title)}[/]  [dim]{family.value}, {unit}[/]"
+            console.print(title, soft_wrap=True)
+            console.print(table(growth, family, chosen))
+            console.print()
+    for note, details in growth.notes:
+        console.print(f"[yellow]{escape(note)}[/]", soft_wrap=True)
+        if details:
+            console.print(details, markup=False, style="dim", soft_wrap=True)
+    if growth.versions:
+        versions = (f"{who} is {version}" for who, version in growth.versions.items())
+        console.print(f"Versions: {', '.join(versions)}.", style="dim", soft_wrap=True)
+    rounds = "1 round" if growth.rounds == 1 else f"{growth.rounds} rounds"
+    console.print(
+        f"{rounds} in {growth.seconds:.0f} s. Ratios are of the minima; the last is to the"
+        " contender's own cost at that size, and 1.00 is flat;"
+        f" ? where the median is more than {NOISY} times the minimum.",
+        style="dim",
+        soft_wrap=True,
+    )
+
+
+def table(growth: Growth, family: Family, cases: Sequence[Case]) -> Table:
+    describe = FAMILIES[family]
+    shown = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    of = "ideal" if describe.reference is None else f"{describe.size}={spaced(describe.reference)}"
+    shown.add_column(describe.size, justify="right", width=9, no_wrap=True)
+    shown.add_column("", width=19, no_wrap=True)
+    for heading, width in (("min", 9), ("median", 9), ("x asyncio", 9), (f"x {of}", 11)):
+        shown.add_column(heading, justify="right", width=width, no_wrap=True)
+    for case in cases:
+        size = spaced(case.size)
+        for who in case.who:
+            row = growth.rows.get((case, who))
+            if row is None:
+                continue
+            if row.best is None:
+                reason = (row.failure or "").split()[0].rstrip(":")
+                shown.add_row(size, who.value, f"[red]{escape(reason)}[/]")
+            else:
+                growing = growth.of_reference(case, who)
+                mark = "?" if row.spread > NOISY else ""
+                shown.add_row(
+                    size,
+                    who.value,
+                    number(row.best, case),
+                    number(statistics.median(row.samples), case) + mark,
+                    "" if (share := growth.of_asyncio(case, who)) is None else factor(share),
+                    "" if growing is None else factor(growing),
+                )
+            size = ""
+    return shown
+
+
+def number(nanoseconds: float, case: Case) -> str:
+    return spaced(nanoseconds) if case.per_task else f"{nanoseconds / 1e6:,.1f}"
+
+
+def spaced(number: float) -> str:
+    return f"{number:,.0f}".replace(",", " ")
+
+
+# --- the command line -----------------------------------------------------------------------------
+
+
+def cases_called(text: str) -> list[Case]:
+    found = [case for case in CASES if case.name == text or case.name.startswith(f"{text}-")]
+    if not found:
+        names = ", ".join(family.value for family in Family)
+        raise argparse.ArgumentTypeError(f"no case is called {text!r}; there are {names}")
+    return found
+
+
+def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="growth.py",
+        description="Measure how the cost of a task grows, in one run.",
+        epilog="NAME is one of "
+        + ", ".join(family.value for family in Family)
+        + ", also with a size behind it (tasks-gather-1000), or what several begin with (tasks).",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="rough numbers of the smaller sizes, soon"
+    )
+    parser.add_argument(
+        "--json", type=writable_file, metavar="FILE", help="write everything measured there, too"
+    )
+    parser.add_argument(
+        "--only",
+        type=cases_called,
+        action="extend",
+        metavar="NAME",
+        help="only these; may be repeated",
+    )
+    return parser.parse_args(argv)
+
+
+def bench(options: argparse.Namespace, console: Console, progress: Console) -> int:
+    # A case that is asked for by its full name is measured in a quick run, too.
+    chosen = [case for case in options.only or CASES if case.quick or not options.quick]
+    cases = [case for case in CASES if case in (chosen or options.only)]
+    where = machine.describe()
+    date = datetime.datetime.now().astimezone().isoformat(" ", "minutes")
+    headline(console, where, date)
+    growth = measure(cases, options, progress)
+    show(console, growth, cases)
+    if options.json is not None:
+        everything = {"date": date, "machine": where, "quick": options.quick} | growth.as_json()
+        try:
+            options.json.write_text(json.dumps(everything, indent=2) + "\n", "utf-8")
+        except OSError as error:
+            message = f"cannot write {options.json}: {error.strerror}"
+            print(f"growth.py: error: {message}", file=sys.stderr)
+            return 1
+    broken = sorted({who.value for (_, who), row in growth.rows.items() if row.failure})
+    if broken:
+        console.print(f"[red]Not everything could be measured: {escape(', '.join(broken))}.[/]")
+        return 1
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    options = arguments(argv)
+    # With the children, that is.
+    signal.signal(signal.SIGTERM, on_terminate)
+    try:
+        return bench(options, Console(highlight=False), Console(stderr=True, highlight=False))
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
