@@ -1,0 +1,349 @@
+"""Measure an echo server whose connections are spread over two loops against servers on one.
+
+Every server lives in a process of its own, and so does the load. They take turns, round after
+round, so that whatever else the machine does hits all of them alike.
+
+    python echo.py [--quick] [--connections N] [--seconds S] [--json FILE] [--only NAME]
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import importlib.util
+import json
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+# isort: split
+import machine
+from children import Child, LostError
+from echo_load import WARM_UP
+from echo_server import LOOPS, SIZE, Who, Work
+from report import factor
+from side_by_side import headline, meter, on_terminate, writable_file
+
+SCRIPT = Path(__file__).with_name("echo_server.py")
+LOAD = Path(__file__).with_name("echo_load.py")
+
+#: Rounds, and seconds of each turn.
+QUICK = (2, 0.5)
+FULL = (7, 1.5)
+
+#: Seconds more than it should take after which a load has hung.
+PATIENCE = 30.0
+
+TITLES = {
+    Work.PROTOCOL: "echo, protocols",
+    Work.STREAMS: "echo, streams",
+    Work.JSON: "echo, protocols, JSON for about 100 us of CPU time per message",
+}
+
+
+@dataclass(slots=True)
+class Turns:
+    """What one server has done with one kind of work, a figure for each turn."""
+
+    rates: list[float] = field(default_factory=list)
+    p50s: list[float] = field(default_factory=list)
+    p99s: list[float] = field(default_factory=list)
+    #: Cores that it and its load have used.
+    server: list[float] = field(default_factory=list)
+    load: list[float] = field(default_factory=list)
+    failure: str | None = None
+
+
+@dataclass
+class Echoes:
+    """Everything that has been measured, and the servers."""
+
+    connections: int
+    turns: dict[tuple[Work, Who], Turns] = field(default_factory=dict)
+    #: How many connections each thread of a server has had.
+    spread: dict[Who, dict[str, int]] = field(default_factory=dict)
+    #: What went wrong, and what the process had to say about it.
+    notes: list[tuple[str, str]] = field(default_factory=list)
+    version: str | None = None
+    rounds: int = 0
+    seconds: float = 0.0
+    _children: dict[Who, Child] = field(default_factory=dict)
+
+    def turn(self, work: Work, who: Who, seconds: float) -> None:
+        """Have a server do its turn; note what becomes of it."""
+        turns = self.turns.setdefault((work, who), Turns())
+        if turns.failure is not None:
+            return
+        try:
+            if who not in self._children:
+                self._children[who] = Child(who, script=SCRIPT)
+            child = self._children[who]
+            self.version = self.version or child.version
+            before = child.ask()["cpu"]
+            came = self._load(child.hello["ports"][work.value], seconds)
+            answer = child.ask()
+        except LostError as error:
+            if (child_lost := self._children.pop(who, None)) is not None:
+                child_lost.kill()
+            turns.failure = str(error)
+            self.notes.append((f"{who.value}, {work.value}: {error}", error.details))
+            return
+        self.spread[who] = answer["spread"]
+        turns.rates.append(came["requests_per_second"])
+        turns.p50s.append(came["p50_us"])
+        turns.p99s.append(came["p99_us"])
+        turns.load.append(came["load_cores"])
+        # It has nothing to do before the load begins, nor after its end.
+        turns.server.append((answer["cpu"] - before) / (came["seconds"] + WARM_UP))
+
+    def _load(self, port: int, seconds: float) -> dict[str, Any]:
+        arguments = [str(port), str(self.connections), str(seconds), str(SIZE)]
+        try:
+            done = subprocess.run(
+                [sys.executable, str(LOAD), *arguments],
+                capture_output=True,
+                encoding="utf-8",
+                timeout=seconds + PATIENCE,
+            )
+        except subprocess.TimeoutExpired:
+            raise LostError(f"hung: the load took {PATIENCE:g} s more than it should") from None
+        if done.returncode:
+            said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+            raise LostError(f"failed: the load says {said[-1]}")
+        came: dict[str, Any] = json.loads(done.stdout)
+        return came
+
+    def close(self) -> None:
+        """Have all end in their own way."""
+        for who, child in list(self._children.items()):
+            if wrong := child.close():
+                self.notes.append((f"{who.value}: {wrong}", ""))
+            del self._children[who]
+
+    def kill(self) -> None:
+        """End them now."""
+        for child in self._children.values():
+            child.kill()
+        self._children.clear()
+
+    def of_asyncio(self, work: Work, who: Who) -> float | None:
+        """Return the ratio of the best rates."""
+        own, asyncios = self.turns.get((work, who)), self.turns.get((work, Who.ASYNCIO))
+        if own is None or asyncios is None or own.failure or asyncios.failure:
+            return None
+        return max(own.rates) / max(asyncios.rates)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return all of it."""
+        found = [
+            {
+                "work": work.value,
+                "server": who.value,
+                "requests_per_second": turns.rates,
+                "p50_us": turns.p50s,
+                "p99_us": turns.p99s,
+                "server_cores": turns.server,
+                "load_cores": turns.load,
+                "of_asyncio": self.of_asyncio(work, who),
+                "failure": turns.failure,
+            }
+            for (work, who), turns in self.turns.items()
+        ]
+        return {
+            "connections": self.connections,
+            "bytes": SIZE,
+            "rounds": self.rounds,
+            "seconds": round(self.seconds, 1),
+            "version": self.version,
+            "results": found,
+            "connections_per_thread": {who.value: spread for who, spread in self.spread.items()},
+            "notes": [{"note": note, "stderr": details} for note, details in self.notes],
+        }
+
+
+def measure(works: Sequence[Work], options: argparse.Namespace, progress: Console) -> Echoes:
+    echoes = Echoes(options.connections)
+    servers = list(Who)
+    if importlib.util.find_spec("uvloop") is None:
+        servers = [Who.ASYNCIO, Who.THRASKS]
+        echoes.notes.append(("uvloop is not installed: left out", ""))
+    rounds, seconds = QUICK if options.quick else FULL
+    seconds = options.seconds or seconds
+    begin = time.monotonic()
+    try:
+        with meter(progress, rounds * len(works) * len(servers) * (seconds + 0.5)) as tick:
+            for number in range(rounds):
+                for work in works:
+                    tick(number + 1, work.value)
+                    # Each is the first to go, and goes after each of the others, in some round.
+                    first = number % len(servers)
+                    for who in servers[first:] + servers[:first]:
+                        echoes.turn(work, who, seconds)
+                echoes.rounds += 1
+        echoes.seconds = time.monotonic() - begin
+        echoes.close()
+    finally:
+        echoes.kill()
+    for who, spread in echoes.spread.items():
+        if who in (Who.THRASKS, Who.ON_UVLOOP) and len(spread) != LOOPS:
+            echoes.notes.append((f"{who.value}: {len(spread)} threads had connections", ""))
+    return echoes
+
+
+# --- the tables -----------------------------------------------------------------------------------
+
+
+def show(console: Console, echoes: Echoes, works: Sequence[Work]) -> None:
+    for number, work in enumerate(works):
+        console.print(f"[bold]{TITLES[work]}[/]  [dim]{work.value}[/]", soft_wrap=True)
+        console.print(table(echoes, work, header=number == 0))
+        console.print()
+    for note, details in echoes.notes:
+        console.print(f"[yellow]{escape(note)}[/]", soft_wrap=True)
+        if details:
+            console.print(details, markup=False, style="dim", soft_wrap=True)
+    console.print(
+        f"{echoes.rounds} rounds in {echoes.seconds:.0f} s; {echoes.connections} connections, each"
+        f" with one message of {SIZE} bytes on its way. The ratio is of the best rounds, latencies"
+        " and cores are medians of the rounds. Cores: what the server's threads and the load's one"
+        f" used of the machine's {machine.cores()}; where the two add up to all of them, more loops"
+        " have nothing to run on, and where the load uses one whole core it is the limit itself.",
+        style="dim",
+        soft_wrap=True,
+    )
+
+
+def table(echoes: Echoes, work: Work, *, header: bool) -> Table:
+    shown = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), show_header=header)
+    shown.add_column("requests per second", width=19, no_wrap=True)
+    for heading in ("best", "median", "x asyncio", "p50 us", "p99 us", "server", "load"):
+        width = 9 if heading == "x asyncio" else 7
+        shown.add_column(heading, justify="right", width=width, no_wrap=True)
+    for who in Who:
+        turns = echoes.turns.get((work, who))
+        if turns is None:
+            continue
+        if turns.failure is not None:
+            reason = turns.failure.split()[0].rstrip(":")
+            shown.add_row(who.value, f"[red]{escape(reason)}[/]")
+            continue
+        share = echoes.of_asyncio(work, who)
+        shown.add_row(
+            who.value,
+            spaced(max(turns.rates)),
+            spaced(statistics.median(turns.rates)),
+            "" if share is None else factor(share),
+            spaced(statistics.median(turns.p50s)),
+            spaced(statistics.median(turns.p99s)),
+            f"{statistics.median(turns.server):.2f}",
+            f"{statistics.median(turns.load):.2f}",
+        )
+    return shown
+
+
+def spaced(number: float) -> str:
+    return f"{number:,.0f}".replace(",", " ")
+
+
+# --- the command line -----------------------------------------------------------------------------
+
+
+def works_called(text: str) -> Work:
+    try:
+        return Work(text)
+    except ValueError:
+        names = ", ".join(work.value for work in Work)
+        raise argparse.ArgumentTypeError(f"no work is called {text!r}; there are {names}") from None
+
+
+def connections(text: str) -> int:
+    if not (text.isdecimal() and 1 <= int(text) <= 1000):
+        raise argparse.ArgumentTypeError(f"not a number from 1 to 1000: {text}")
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0.05 <= number <= 3600:
+        raise argparse.ArgumentTypeError(f"not a number from 0.05 to 3600: {text}")
+    return number
+
+
+def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="echo.py",
+        description="Measure an echo server on two loops against servers on one, in one run.",
+        epilog="NAME is one of " + ", ".join(work.value for work in Work) + ".",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--quick", action="store_true", help="rough numbers, soon")
+    parser.add_argument(
+        "--connections", type=connections, default=64, metavar="N", help="how many; 64 by default"
+    )
+    parser.add_argument(
+        "--seconds",
+        type=seconds,
+        metavar="S",
+        help=f"how long a turn takes; {FULL[1]:g} by default, {QUICK[1]:g} with --quick",
+    )
+    parser.add_argument(
+        "--json", type=writable_file, metavar="FILE", help="write everything measured there, too"
+    )
+    parser.add_argument(
+        "--only",
+        type=works_called,
+        action="append",
+        metavar="NAME",
+        help="only this work; may be repeated",
+    )
+    return parser.parse_args(argv)
+
+
+def bench(options: argparse.Namespace, console: Console, progress: Console) -> int:
+    works = [work for work in Work if options.only is None or work in options.only]
+    where = machine.describe()
+    date = datetime.datetime.now().astimezone().isoformat(" ", "minutes")
+    headline(console, where, date)
+    echoes = measure(works, options, progress)
+    show(console, echoes, works)
+    if options.json is not None:
+        everything = {"date": date, "machine": where, "quick": options.quick} | echoes.as_json()
+        try:
+            options.json.write_text(json.dumps(everything, indent=2) + "\n", "utf-8")
+        except OSError as error:
+            message = f"cannot write {options.json}: {error.strerror}"
+            print(f"echo.py: error: {message}", file=sys.stderr)
+            return 1
+    broken = sorted({who.value for (_, who), turns in echoes.turns.items() if turns.failure})
+    if broken:
+        console.print(f"[red]Not everything could be measured: {escape(', '.join(broken))}.[/]")
+        return 1
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    options = arguments(argv)
+    # With the children, that is.
+    signal.signal(signal.SIGTERM, on_terminate)
+    try:
+        return bench(options, Console(highlight=False), Console(stderr=True, highlight=False))
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
