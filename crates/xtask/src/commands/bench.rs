@@ -88,6 +88,16 @@ pub(crate) fn run(wanted: Wanted, quick: bool) -> Result<ExitCode> {
         }
         process::run(&mut command)
     })?;
+    for (name, program) in [("Python, growth", "growth.py"), ("Python, echo server", "echo.py")] {
+        steps.run(name, || {
+            let mut command = environment.command([project.path("benches/python").join(program)]);
+            command.current_dir(environment.run_folder());
+            if quick {
+                command.arg("--quick");
+            }
+            process::run(&mut command)
+        })?;
+    }
     steps.run("Rust, criterion", || {
         let mut cargo = project.cargo();
         // Not the library's own, whose harness does not know criterion's options.
