@@ -36,7 +36,7 @@ from side_by_side import headline, on_terminate, writable_file
 SCRIPT = Path(__file__).with_name("counted.py")
 
 #: The numbers of tasks of the two runs.
-FEW, MANY = 1000, 6000
+FEW, MANY = 1000, 11_000
 
 #: How often they are run: the counts differ by what threads do while they wait.
 QUICK, FULL = 1, 3
