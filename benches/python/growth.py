@@ -130,7 +130,9 @@ def table(growth: Growth, family: Family, cases: Sequence[Case]) -> Table:
 
 
 def number(nanoseconds: float, case: Case) -> str:
-    return spaced(nanoseconds) if case.per_task else f"{nanoseconds / 1e6:,.1f}"
+    if case.per_task:
+        return spaced(nanoseconds)
+    return f"{nanoseconds / 1e6:,.1f}".replace(",", " ")
 
 
 def spaced(number: float) -> str:
