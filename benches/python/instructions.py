@@ -41,10 +41,13 @@ FEW, MANY = 1000, 11_000
 #: How often they are run: the counts differ by what threads do while they wait.
 QUICK, FULL = 1, 3
 
-#: Seconds that one run may take. It takes six, where nothing else runs.
+#: Seconds that one run may take. It takes some ten where nothing else runs.
 PATIENCE = 600.0
 
 VALGRIND = ("valgrind", "--tool=callgrind", "--separate-threads=yes", "--fair-sched=try")
+
+#: The processes that are at work, to be ended with this one.
+RUNNING: set[subprocess.Popen[str]] = set()
 
 TITLES = {
     Work.GATHER: "gather of coroutines that return at once",
@@ -109,22 +112,29 @@ def run(who: Who, work: Work, n: int) -> tuple[int, int]:
             str(n),
         ]
         try:
-            done = subprocess.run(
+            process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
-                capture_output=True,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
                 encoding="utf-8",
                 errors="replace",
                 env=variables,
-                timeout=PATIENCE,
             )
-        except subprocess.TimeoutExpired:
-            raise CountError(f"took more than {PATIENCE:g} s") from None
         except OSError as error:
             raise CountError(f"valgrind could not be started: {error.strerror}") from None
-        if done.returncode:
-            said = done.stderr.strip().splitlines() or [""]
-            raise CountError(f"exit code {done.returncode}: {said[-1]}")
+        RUNNING.add(process)
+        with process:
+            try:
+                _, said = process.communicate(timeout=PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise CountError(f"took more than {PATIENCE:g} s") from None
+            finally:
+                RUNNING.discard(process)
+        if process.returncode:
+            last = (said.strip().splitlines() or [""])[-1]
+            raise CountError(f"exit code {process.returncode}: {last}")
         counts = {path.name: total(path) for path in Path(folder).glob("out-*")}
     if "out-01" not in counts:
         raise CountError("callgrind left no counts of the main thread")
@@ -163,6 +173,8 @@ def measure(
                 progress.print(f"{number} of {len(runs)}")
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            for process in list(RUNNING):
+                process.kill()
             raise
     return found
 
@@ -207,7 +219,7 @@ def table(rows: dict[Who, Counts]) -> Table:
             f"{statistics.median(counts.workers):.0f}",
             f"{counts.total:.0f}",
             "" if asyncios is None else factor(counts.total / asyncios),
-            f"{counts.spread * 100:.1f} %",
+            f"{counts.spread * 100:.1f} %" if len(counts.totals) > 1 else "",
         )
     return shown
 
