@@ -26,8 +26,9 @@ from rich.table import Table
 import machine
 from echo_results import Echoes
 from echo_server import LOOPS, SIZE, Who, Work
+from options import writable_file
 from report import factor
-from side_by_side import headline, meter, on_terminate, writable_file
+from side_by_side import headline, meter, on_terminate
 
 #: Rounds, and seconds of each turn.
 QUICK = (2, 0.5)

@@ -26,8 +26,10 @@ from rich.table import Table
 import machine
 from growth_cases import CASES, FAMILIES, Case, Family, Who
 from growth_results import Growth
-from report import NOISY, factor
-from side_by_side import headline, meter, on_terminate, writable_file
+from options import writable_file
+from report import factor
+from results import NOISY
+from side_by_side import headline, meter, on_terminate
 
 #: Seconds after which no new round begins, and rounds at most.
 QUICK = (25.0, 3)

@@ -11,7 +11,7 @@ from typing import Any
 # isort: split
 from children import Child, LostError
 from growth_cases import CASES, FAMILIES, IDEAL_NAP, Case, Who
-from report import Row
+from results import Row
 
 SCRIPT = Path(__file__).with_name("growth_contender.py")
 

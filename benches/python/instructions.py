@@ -30,8 +30,9 @@ from rich.table import Table
 # isort: split
 import machine
 from counted import AT_ONCE, Who, Work
+from options import writable_file
 from report import factor
-from side_by_side import headline, on_terminate, writable_file
+from side_by_side import headline, on_terminate
 
 SCRIPT = Path(__file__).with_name("counted.py")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["APART", "Earlier", "arguments"]
+__all__ = ["APART", "Earlier", "arguments", "writable_file"]
 
 import argparse
 import importlib.util

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Results", "Row", "StrangeFiguresError", "Verdict"]
+__all__ = ["NOISY", "Results", "Row", "StrangeFiguresError", "Verdict"]
 
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
