@@ -16,7 +16,7 @@ use crate::{
     orders::Order,
     sync::{Padded, in_drop},
     team::Team,
-    worker::{MAX_LEAD, Worker, with_work},
+    worker::{Worker, with_work},
 };
 
 /// How many jobs all workers have taken together.
@@ -25,10 +25,6 @@ use crate::{
 /// there before the shares were sent, so no order of memory is needed here.
 #[derive(Default)]
 pub(crate) struct Taken(Padded<AtomicUsize>);
-
-/// How many jobs that suspend a worker takes at most before they go on: a turn of a loop costs as much
-/// as some of them.
-const MAX_AT_ONCE: usize = 32;
 
 /// A worker's share of a gather. Dropped before it is used up, by a loop that has ended, it goes to
 /// another of the workers.
@@ -92,26 +88,17 @@ impl Share {
         }
     }
 
-    /// Whether this worker, which has taken jobs that have suspended, had better let the others take
-    /// the next ones: it is further ahead of one of them than what is left can even out.
-    pub(crate) fn is_far_ahead(&self, worker: &Worker) -> bool {
-        let crew = self.team.crew();
-        let least = crew.iter().map(|other| other.unfinished()).min().unwrap_or(0);
-        let lead = worker.unfinished().saturating_sub(least);
-        lead > MAX_LEAD.max(self.left() / (4 * crew.len()))
+    /// How many more jobs have suspended on this worker than on the one with the fewest.
+    pub(crate) fn lead(&self, worker: &Worker) -> usize {
+        let crew = self.team.crew().iter();
+        let least = crew.map(|other| other.unfinished()).min().unwrap_or(0);
+        worker.unfinished().saturating_sub(least)
     }
 
-    /// After how many jobs that suspend a worker lets them go on before it takes another: one by one
-    /// when few are left, which others may be free for; more while everybody has enough to do.
-    ///
-    /// As in guided self-scheduling (Polychronopoulos and Kuck, 1987), it is a part of what is left.
-    pub(crate) fn at_once(&self) -> usize {
-        (self.left() / (8 * self.team.crew().len())).min(MAX_AT_ONCE)
-    }
-
-    /// How many jobs nobody has taken.
-    fn left(&self) -> usize {
-        self.gather.len().saturating_sub(self.gather.taken().0.load(Ordering::Relaxed))
+    /// How many jobs nobody has taken, for each worker.
+    pub(crate) fn backlog(&self) -> usize {
+        let taken = self.gather.taken().0.load(Ordering::Relaxed);
+        self.gather.len().saturating_sub(taken) / self.team.crew().len()
     }
 
     /// The jobs cannot be run by who would have taken them.

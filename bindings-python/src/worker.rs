@@ -40,7 +40,11 @@ pub(crate) const SLICE: Duration = Duration::from_millis(1);
 /// How many more unfinished jobs than the worker with the fewest a worker may have and still take
 /// the next one of a shared queue at once, when its last one has suspended. Further ahead it takes
 /// one each `PACE`: never none, since a job may be waiting for one that waits in the queue.
-pub(crate) const MAX_LEAD: usize = 4;
+const MAX_LEAD: usize = 4;
+
+/// How many jobs that suspend such a worker takes at most before they go on: a turn of its loop costs
+/// as much as some of them.
+const MAX_AT_ONCE: usize = 32;
 
 /// How many seconds a worker that is far ahead waits before it takes the next job.
 const PACE: f64 = 0.001;
@@ -540,19 +544,21 @@ fn take_up(py: Python<'_>, worker: &Arc<Worker>) -> (Again, bool) {
         // A worker that shares a queue takes the next job only when it can run it at once: a task
         // that has just suspended may be ready to go on, and goes first.
         if suspended && with_work(Work::is_shared).unwrap_or(false) {
-            let far_ahead = match found.take() {
-                Some(Next::Posted(Order::Share(share))) => {
-                    let far_ahead = share.is_far_ahead(worker);
-                    if !far_ahead && !is_over && in_a_row < share.at_once() {
-                        in_a_row += 1;
-                        found = Some(Next::Posted(Order::Share(share)));
-                        continue;
-                    }
-                    SHARES.with_borrow_mut(|shares| shares.push_back(share));
-                    far_ahead
-                }
-                _ => with_work(|work| work.lead() > MAX_LEAD).unwrap_or(false),
+            let (lead, backlog) = match &found {
+                Some(Next::Posted(Order::Share(share))) => (share.lead(worker), share.backlog()),
+                _ => with_work(|work| (work.lead(), work.backlog())).unwrap_or_default(),
             };
+            // But while everybody has enough to do it may get ahead, and take more than one: by a part
+            // of what is left, as in guided self-scheduling (Polychronopoulos and Kuck, 1987), so that
+            // the rest evens it out.
+            let far_ahead = lead > MAX_LEAD.max(backlog / 4);
+            if !far_ahead && !is_over && in_a_row < MAX_AT_ONCE.min(backlog / 8) {
+                in_a_row += 1;
+                continue;
+            }
+            if let Some(Next::Posted(Order::Share(share))) = found.take() {
+                SHARES.with_borrow_mut(|shares| shares.push_back(share));
+            }
             let again = if far_ahead { Again::AfterPace } else { Again::Soon };
             return (again, tired);
         }

@@ -191,6 +191,24 @@ impl<J> Work<J> {
         .unwrap_or(0)
     }
 
+    /// How many jobs wait at the scheduler for each of its loops.
+    ///
+    /// While there is enough for all, a loop may take more at once than when the next one is better
+    /// left to a loop that is idle.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// /// How many jobs that suspend to start before those that are ready go on.
+    /// fn at_once<J>(work: &thrasks_loop::Work<J>) -> usize {
+    ///     work.backlog().clamp(1, 64)
+    /// }
+    /// # let _ = at_once::<u8>;
+    /// ```
+    pub fn backlog(&self) -> usize {
+        self.with_seat(|seat| seat.crew.scheduler.len() / seat.crew.loops.len().max(1)).unwrap_or(0)
+    }
+
     /// The next thing to start: posted jobs first, then the scheduler's.
     ///
     /// After [`Next::Idle`] the loop counts as idle at its scheduler, until a later call gives it
