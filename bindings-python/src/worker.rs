@@ -483,6 +483,39 @@ impl NapEnd {
     }
 }
 
+/// A callback of the loop of a worker that is far ahead: takes up work when it is so no more, after
+/// some turns of the loop, or after a while.
+#[pyclass(frozen, module = "thrasks._thrasks", name = "_Pause")]
+struct Pause {
+    side: Py<LoopSide>,
+    turns: u8,
+}
+
+impl Pause {
+    /// What is ready to go on and ends then has ended after so many turns: a step, and a callback.
+    const TURNS: u8 = 2;
+}
+
+#[pymethods]
+impl Pause {
+    fn __call__(&self, py: Python<'_>) -> PyResult<()> {
+        let side = self.side.bind(py);
+        let worker = &side.get().worker;
+        let still = SHARES.with_borrow(|shares| standing(worker, shares.front()).0);
+        if !still || worker.leaving.load(Ordering::Acquire) {
+            return LoopSide::__call__(side);
+        }
+        let event_loop = worker.event_loop(py);
+        if self.turns < Self::TURNS {
+            let pause = Self { side: side.clone().unbind(), turns: self.turns + 1 };
+            event_loop.call_method1(intern!(py, "call_soon"), (pause,))?;
+        } else {
+            event_loop.call_method1(intern!(py, "call_later"), (PACE, side))?;
+        }
+        Ok(())
+    }
+}
+
 /// When a worker's loop is to take up work again.
 enum Again {
     WhenWoken,
@@ -544,14 +577,11 @@ fn take_up(py: Python<'_>, worker: &Arc<Worker>) -> (Again, bool) {
         // A worker that shares a queue takes the next job only when it can run it at once: a task
         // that has just suspended may be ready to go on, and goes first.
         if suspended && with_work(Work::is_shared).unwrap_or(false) {
-            let (lead, backlog) = match &found {
-                Some(Next::Posted(Order::Share(share))) => (share.lead(worker), share.backlog()),
-                _ => with_work(|work| (work.lead(), work.backlog())).unwrap_or_default(),
+            let share = match &found {
+                Some(Next::Posted(Order::Share(share))) => Some(share),
+                _ => None,
             };
-            // But while everybody has enough to do it may get ahead, and take more than one: by a part
-            // of what is left, as in guided self-scheduling (Polychronopoulos and Kuck, 1987), so that
-            // the rest evens it out.
-            let far_ahead = lead > MAX_LEAD.max(backlog / 4);
+            let (far_ahead, backlog) = standing(worker, share);
             if !far_ahead && !is_over && in_a_row < MAX_AT_ONCE.min(backlog / 8) {
                 in_a_row += 1;
                 continue;
@@ -574,6 +604,19 @@ fn take_up(py: Python<'_>, worker: &Arc<Worker>) -> (Again, bool) {
             return (Again::Soon, tired);
         }
     }
+}
+
+/// Whether a worker that shares a queue, or this share, is too far ahead of the others to take the
+/// next job at once; and how many wait for each of them.
+///
+/// While everybody has enough to do, one may get ahead by a part of what is left, as in guided
+/// self-scheduling (Polychronopoulos and Kuck, 1987): the rest evens it out.
+fn standing(worker: &Worker, share: Option<&Share>) -> (bool, usize) {
+    let (lead, backlog) = match share {
+        Some(share) => (share.lead(worker), share.backlog()),
+        None => with_work(|work| (work.lead(), work.backlog())).unwrap_or_default(),
+    };
+    (lead > MAX_LEAD.max(backlog / 4), backlog)
 }
 
 /// Starts a job, by itself or with others that come next. Returns whether the last one has suspended.
@@ -651,8 +694,8 @@ impl LoopSide {
         // For what this worker has sent to itself meanwhile, nobody has rung.
         let again = match again {
             Again::AfterPace if !with_work(Work::is_notified).unwrap_or(false) => {
-                let args = (PACE, slf);
-                worker.event_loop(py).call_method1(intern!(py, "call_later"), args)?;
+                let pause = Pause { side: slf.clone().unbind(), turns: 0 };
+                worker.event_loop(py).call_method1(intern!(py, "call_soon"), (pause,))?;
                 return Ok(());
             }
             Again::AfterPace | Again::Soon => true,
