@@ -1,31 +1,50 @@
 //! Spawns and joins trivial futures on two threads: what a task costs when it does nothing.
 //!
 //! `cargo bench -p thrasks-benches --bench spawn_join`
+//!
+//! The futures of thrasks and of `LocalPoolHandle` are made on their threads, by factories, and
+//! need not be `Send`; rayon has no futures at all.
 
-use std::{hint::black_box, thread, time::Duration};
+mod peers;
+mod side_by_side;
+
+use std::{
+    future::Future,
+    hint::black_box,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use async_executor::{Executor, LocalExecutor};
-use criterion::{BenchmarkId, Criterion, Throughput};
+use criterion::Criterion;
 use futures_lite::future::block_on;
-use thrasks_loop::{Builder, LoopPool, Task};
-use thrasks_sched::{Queue, RoundRobin};
+use thrasks_loop::{LoopPool, Task};
 use tokio::{runtime::Runtime, task::JoinSet};
 use tokio_util::task::LocalPoolHandle;
 
-const THREADS: usize = 2;
-const SIZES: [u64; 2] = [100, 10_000];
+use self::{
+    peers::{Peers, sum_below},
+    side_by_side::{Contender, compare},
+};
 
-fn one_by_one(pool: &LoopPool, n: u64) -> u64 {
-    let handles: Vec<_> = (0..n)
-        .map(|i| pool.try_spawn(move || async move { black_box(i) }).expect("the pool is open"))
-        .collect();
+const SIZES: [u64; 3] = [100, 10_000, 1_000_000];
+
+/// Awaits all, in the order in which they were spawned.
+fn join<H, T>(handles: Vec<H>, value: impl Fn(T) -> u64) -> u64
+where
+    H: Future<Output = T>,
+{
     block_on(async {
         let mut sum = 0;
         for handle in handles {
-            sum += handle.await.expect("it does not fail");
+            sum += value(handle.await);
         }
         sum
     })
+}
+
+fn one_by_one(pool: &LoopPool, n: u64) -> u64 {
+    let spawn = |i| pool.try_spawn(move || async move { black_box(i) }).expect("the pool is open");
+    join((0..n).map(spawn).collect(), |outcome| outcome.expect("it does not fail"))
 }
 
 fn as_a_batch(pool: &LoopPool, n: u64) -> u64 {
@@ -37,13 +56,7 @@ fn as_a_batch(pool: &LoopPool, n: u64) -> u64 {
     });
     pool.submit_batch(&mut tasks).expect("the pool is open");
     drop(tasks);
-    block_on(async {
-        let mut sum = 0;
-        for handle in handles {
-            sum += handle.await.expect("it does not fail");
-        }
-        sum
-    })
+    join(handles, |outcome| outcome.expect("it does not fail"))
 }
 
 fn tokio_join_set(runtime: &Runtime, n: u64) -> u64 {
@@ -61,29 +74,16 @@ fn tokio_join_set(runtime: &Runtime, n: u64) -> u64 {
 }
 
 fn tokio_local_pool(pool: &LocalPoolHandle, n: u64) -> u64 {
-    let handles: Vec<_> =
-        (0..n).map(|i| pool.spawn_pinned(move || async move { black_box(i) })).collect();
-    block_on(async {
-        let mut sum = 0;
-        for handle in handles {
-            sum += handle.await.expect("it does not fail");
-        }
-        sum
-    })
+    let spawn = |i| pool.spawn_pinned(move || async move { black_box(i) });
+    join((0..n).map(spawn).collect(), |outcome| outcome.expect("it does not fail"))
 }
 
 fn smol_executor(executor: &Executor<'_>, n: u64) -> u64 {
-    let tasks: Vec<_> = (0..n).map(|i| executor.spawn(async move { black_box(i) })).collect();
-    block_on(async {
-        let mut sum = 0;
-        for task in tasks {
-            sum += task.await;
-        }
-        sum
-    })
+    let spawn = |i| executor.spawn(async move { black_box(i) });
+    join((0..n).map(spawn).collect(), |value| value)
 }
 
-fn smol_local_executor(n: u64) -> u64 {
+fn local_executor(n: u64) -> u64 {
     let executor = LocalExecutor::new();
     let tasks: Vec<_> = (0..n).map(|i| executor.spawn(async move { black_box(i) })).collect();
     block_on(executor.run(async {
@@ -95,46 +95,32 @@ fn smol_local_executor(n: u64) -> u64 {
     }))
 }
 
-fn spawn_join(c: &mut Criterion) {
-    let pool = |builder: Builder| builder.threads(THREADS).build().expect("threads can be made");
-    let queue = pool(LoopPool::builder().scheduler(Queue::new));
-    let round_robin = pool(LoopPool::builder().scheduler(RoundRobin::new));
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(THREADS)
-        .build()
-        .expect("threads can be made");
-    let local_pool = LocalPoolHandle::new(THREADS);
-    let executor: &Executor<'static> = Box::leak(Box::new(Executor::new()));
-    for _ in 0..THREADS {
-        thread::spawn(|| block_on(executor.run(std::future::pending::<()>())));
-    }
-
-    let mut group = c.benchmark_group("spawn_join");
-    group.sample_size(20).warm_up_time(Duration::from_millis(300));
-    group.measurement_time(Duration::from_millis(1_500));
-    for n in SIZES {
-        type Contender<'a> = (&'a str, Box<dyn Fn() -> u64 + 'a>);
-        let contenders: [Contender<'_>; 8] = [
-            ("thrasks Queue", Box::new(|| one_by_one(&queue, n))),
-            ("thrasks RoundRobin", Box::new(|| one_by_one(&round_robin, n))),
-            ("thrasks Queue, batch", Box::new(|| as_a_batch(&queue, n))),
-            ("thrasks RoundRobin, batch", Box::new(|| as_a_batch(&round_robin, n))),
-            ("tokio JoinSet", Box::new(|| tokio_join_set(&runtime, n))),
-            ("tokio-util LocalPoolHandle", Box::new(|| tokio_local_pool(&local_pool, n))),
-            ("smol Executor", Box::new(|| smol_executor(executor, n))),
-            ("smol LocalExecutor, one thread", Box::new(|| smol_local_executor(n))),
-        ];
-        group.throughput(Throughput::Elements(n));
-        for (name, contender) in contenders {
-            assert_eq!(contender(), n * (n - 1) / 2, "{name} lost a task");
-            group.bench_function(BenchmarkId::new(name, n), |b| b.iter(&contender));
-        }
-    }
-    group.finish();
+fn rayon_scope(pool: &rayon::ThreadPool, n: u64) -> u64 {
+    let sum = AtomicU64::new(0);
+    let add = |i| _ = sum.fetch_add(black_box(i), Ordering::Relaxed);
+    pool.in_place_scope(|scope| (0..n).for_each(|i| scope.spawn(move |_| add(i))));
+    sum.into_inner()
 }
 
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
-    spawn_join(&mut criterion);
+    let peers = &Peers::new();
+    for n in SIZES {
+        let sum = sum_below(n);
+        let contenders = vec![
+            Contender::new("thrasks Queue", sum, || one_by_one(&peers.queue, n)),
+            Contender::new("thrasks RoundRobin", sum, || one_by_one(&peers.round_robin, n)),
+            Contender::new("thrasks Queue, batch", sum, || as_a_batch(&peers.queue, n)),
+            Contender::new("thrasks RoundRobin, batch", sum, || as_a_batch(&peers.round_robin, n)),
+            Contender::new("tokio JoinSet", sum, || tokio_join_set(&peers.tokio, n)),
+            Contender::new("tokio-util LocalPoolHandle", sum, || {
+                tokio_local_pool(&peers.local_pool, n)
+            }),
+            Contender::new("smol Executor", sum, || smol_executor(&peers.smol, n)),
+            Contender::new("LocalExecutor, one thread", sum, || local_executor(n)),
+            Contender::new("rayon scope, no futures", sum, || rayon_scope(&peers.rayon, n)),
+        ];
+        compare(&mut criterion, &format!("spawn and join {n}"), n, contenders);
+    }
     criterion.final_summary();
 }
