@@ -1,4 +1,5 @@
 use std::{
+    panic::RefUnwindSafe,
     sync::Arc,
     task::{Context, Poll, Waker},
 };
@@ -9,18 +10,25 @@ use crate::{
     sync::{Mutex, MutexGuard, lock},
 };
 
-/// Where the loop leaves the outcome of a task and the handle finds it.
+/// A task as the pool and the handle share it: first the factory, then where the loop leaves the
+/// outcome and the handle finds it. In one, so that a task is one allocation; the handle, which is
+/// mostly the last to let go of it, frees it on the thread that made it.
 ///
 /// Nothing of the user's runs, and nothing of it is dropped, with the lock held (cloning the
 /// joiner's waker excepted).
-pub(crate) struct Cell<T> {
-    state: Mutex<State<T>>,
+pub(crate) struct Cell<F, T> {
+    inner: Mutex<Inner<F, T>>,
+}
+
+struct Inner<F, T> {
+    /// Until a loop begins with the task, or it is given up. As long as it is there, to cancel the
+    /// task is to end it.
+    factory: Option<F>,
+    state: State<T>,
 }
 
 enum State<T> {
     Pending {
-        /// A loop has begun with it. Before that, to cancel it is to end it.
-        begun: bool,
         cancelled: bool,
         /// Makes the loop poll the task.
         task: Option<Waker>,
@@ -30,51 +38,77 @@ enum State<T> {
     Taken,
 }
 
-impl<T> Cell<T> {
-    pub(crate) fn new() -> Self {
-        Self {
-            state: Mutex::new(State::Pending {
-                begun: false,
-                cancelled: false,
-                task: None,
-                joiner: None,
-            }),
-        }
-    }
-
-    /// A loop begins with the task, and polls it with this waker. Returns whether it may: not when
-    /// the task was cancelled.
-    pub(crate) fn begin(&self, waker: &Waker) -> bool {
-        match &mut *lock(&self.state) {
-            State::Pending { begun, task, .. } => {
-                *begun = true;
-                *task = Some(waker.clone());
-                true
-            }
-            _ => false,
-        }
-    }
-
+/// A cell as it is seen by those who need not know what the task was made of.
+pub(crate) trait Slot<T>: Send + Sync + RefUnwindSafe {
     /// Asks the task to end, if it has not: it is dropped before its next poll. One that no loop
     /// has begun with ends here and now.
-    pub(crate) fn cancel(&self) {
-        let mut state = lock(&self.state);
-        let State::Pending { begun, cancelled, task, .. } = &mut *state else { return };
-        if *begun {
+    fn cancel(&self);
+
+    /// The task is about to be polled on the executor, with this waker. Returns whether it was
+    /// cancelled.
+    fn enlist(&self, waker: &Waker) -> bool;
+
+    /// Leaves the outcome, if there is none yet.
+    fn complete(&self, outcome: Result<T, JoinError>);
+
+    fn is_done(&self) -> bool;
+
+    /// Gives the outcome, once.
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>>;
+}
+
+impl<F, T> Cell<F, T> {
+    pub(crate) fn new(factory: F) -> Self {
+        let state = State::Pending { cancelled: false, task: None, joiner: None };
+        Self { inner: Mutex::new(Inner { factory: Some(factory), state }) }
+    }
+
+    /// A loop begins with the task. Gives nothing when the task was cancelled.
+    pub(crate) fn begin(&self) -> Option<F> {
+        let mut inner = lock(&self.inner);
+        let factory = inner.factory.take();
+        let is_pending = matches!(inner.state, State::Pending { .. });
+        drop(inner);
+        factory.filter(|_| is_pending)
+    }
+
+    /// Takes the factory of a task that will not begin.
+    pub(crate) fn take_factory(&self) -> Option<F> {
+        lock(&self.inner).factory.take()
+    }
+
+    fn end(mut inner: MutexGuard<'_, Inner<F, T>>, outcome: Result<T, JoinError>) {
+        let State::Pending { task, joiner, .. } = &mut inner.state else { return };
+        let (task, joiner) = (task.take(), joiner.take());
+        inner.state = State::Done(outcome);
+        drop(inner);
+        drop(task);
+        if let Some(waker) = joiner {
+            // A waker that panics is its owner's loss. Not the loop's, which ends tasks in drops.
+            quietly(|| waker.wake());
+        }
+    }
+}
+
+impl<F: Send, T: Send> Slot<T> for Cell<F, T> {
+    fn cancel(&self) {
+        let mut inner = lock(&self.inner);
+        let begun = inner.factory.is_none();
+        let State::Pending { cancelled, task, .. } = &mut inner.state else { return };
+        if begun {
             *cancelled = true;
             let task = task.take();
-            drop(state);
+            drop(inner);
             if let Some(waker) = task {
                 waker.wake();
             }
         } else {
-            Self::end(state, Err(JoinError::cancelled()));
+            Self::end(inner, Err(JoinError::cancelled()));
         }
     }
 
-    /// The task is about to be polled again, with this waker. Returns whether it was cancelled.
-    pub(crate) fn enlist(&self, waker: &Waker) -> bool {
-        match &mut *lock(&self.state) {
+    fn enlist(&self, waker: &Waker) -> bool {
+        match &mut lock(&self.inner).state {
             State::Pending { cancelled, task, .. } => {
                 if !task.as_ref().is_some_and(|old| old.will_wake(waker)) {
                     // Both are the executor's: dropping the old one runs no code of the user's.
@@ -86,70 +120,64 @@ impl<T> Cell<T> {
         }
     }
 
-    /// Leaves the outcome, if there is none yet.
-    pub(crate) fn complete(&self, outcome: Result<T, JoinError>) {
-        Self::end(lock(&self.state), outcome);
+    fn complete(&self, outcome: Result<T, JoinError>) {
+        Self::end(lock(&self.inner), outcome);
     }
 
-    fn end(mut state: MutexGuard<'_, State<T>>, outcome: Result<T, JoinError>) {
-        let State::Pending { task, joiner, .. } = &mut *state else { return };
-        let (task, joiner) = (task.take(), joiner.take());
-        *state = State::Done(outcome);
-        drop(state);
-        drop(task);
-        if let Some(waker) = joiner {
-            // A waker that panics is its owner's loss. Not the loop's, which ends tasks in drops.
-            quietly(|| waker.wake());
-        }
+    fn is_done(&self) -> bool {
+        !matches!(lock(&self.inner).state, State::Pending { .. })
     }
 
-    pub(crate) fn is_done(&self) -> bool {
-        !matches!(*lock(&self.state), State::Pending { .. })
-    }
-
-    #[track_caller]
-    pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
-        let mut state = lock(&self.state);
-        match &mut *state {
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
+        let mut inner = lock(&self.inner);
+        match &mut inner.state {
             State::Pending { joiner, .. } => {
                 let old = if joiner.as_ref().is_some_and(|old| old.will_wake(cx.waker())) {
                     None
                 } else {
                     joiner.replace(cx.waker().clone())
                 };
-                drop(state);
+                drop(inner);
                 drop(old);
                 Poll::Pending
             }
-            State::Done(_) => match std::mem::replace(&mut *state, State::Taken) {
+            state => match std::mem::replace(state, State::Taken) {
                 State::Done(outcome) => Poll::Ready(outcome),
-                _ => unreachable!("matched just above"),
+                _ => unreachable!("the handle lets go of the cell when it has the outcome"),
             },
-            State::Taken => {
-                drop(state);
-                panic!("a JoinHandle was polled after it had given its outcome")
-            }
         }
     }
 }
 
 /// The duty to leave an outcome: dropped without one, it leaves `Cancelled`.
 pub(crate) struct Promise<T> {
-    cell: Arc<Cell<T>>,
+    /// `None` once there is an outcome.
+    slot: Option<Arc<dyn Slot<T>>>,
 }
 
 impl<T> Promise<T> {
-    pub(crate) fn new(cell: Arc<Cell<T>>) -> Self {
-        Self { cell }
+    pub(crate) fn new(slot: Arc<dyn Slot<T>>) -> Self {
+        Self { slot: Some(slot) }
     }
 
-    pub(crate) fn cell(&self) -> &Cell<T> {
-        &self.cell
+    /// The task is about to be polled on the executor, with this waker. Returns whether it was
+    /// cancelled.
+    pub(crate) fn enlist(&self, waker: &Waker) -> bool {
+        self.slot.as_ref().is_some_and(|slot| slot.enlist(waker))
+    }
+
+    /// Leaves the outcome. With nobody waiting, it is dropped in here.
+    pub(crate) fn fulfil(mut self, outcome: Result<T, JoinError>) {
+        if let Some(slot) = self.slot.take() {
+            slot.complete(outcome);
+        }
     }
 }
 
 impl<T> Drop for Promise<T> {
     fn drop(&mut self) {
-        self.cell.complete(Err(JoinError::cancelled()));
+        if let Some(slot) = self.slot.take() {
+            slot.complete(Err(JoinError::cancelled()));
+        }
     }
 }

@@ -3,10 +3,10 @@ use std::{
     future::Future,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
-use crate::{JoinError, cell::Cell};
+use crate::{JoinError, cell::Slot};
 
 /// A task that was spawned. Await it, from anywhere, for its outcome.
 ///
@@ -39,13 +39,13 @@ use crate::{JoinError, cell::Cell};
 /// ```
 #[must_use = "dropping a JoinHandle cancels its task; use detach() to let it go on"]
 pub struct JoinHandle<T> {
-    /// `None` once detached.
-    cell: Option<Arc<Cell<T>>>,
+    /// `None` once detached, and when the outcome has been given.
+    slot: Option<Arc<dyn Slot<T>>>,
 }
 
 impl<T> JoinHandle<T> {
-    pub(crate) fn new(cell: Arc<Cell<T>>) -> Self {
-        Self { cell: Some(cell) }
+    pub(crate) fn new(slot: Arc<dyn Slot<T>>) -> Self {
+        Self { slot: Some(slot) }
     }
 
     /// Asks the task to end: it is dropped on its loop before its next poll, or never begun. The
@@ -66,8 +66,8 @@ impl<T> JoinHandle<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn cancel(&self) {
-        if let Some(cell) = &self.cell {
-            cell.cancel();
+        if let Some(slot) = &self.slot {
+            slot.cancel();
         }
     }
 
@@ -86,7 +86,7 @@ impl<T> JoinHandle<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn detach(mut self) {
-        self.cell = None;
+        self.slot = None;
     }
 
     /// Whether the task has ended.
@@ -103,7 +103,7 @@ impl<T> JoinHandle<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn is_finished(&self) -> bool {
-        self.cell.as_ref().is_none_or(|cell| cell.is_done())
+        self.slot.as_ref().is_none_or(|slot| slot.is_done())
     }
 }
 
@@ -111,8 +111,14 @@ impl<T> Future for JoinHandle<T> {
     type Output = Result<T, JoinError>;
 
     #[track_caller]
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.cell.as_ref().expect("detaching consumes the handle").poll(cx)
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(slot) = &self.slot else {
+            panic!("a JoinHandle was polled after it had given its outcome")
+        };
+        let outcome = ready!(slot.poll(cx));
+        // There is nothing left to cancel, and nothing to keep.
+        self.slot = None;
+        Poll::Ready(outcome)
     }
 }
 

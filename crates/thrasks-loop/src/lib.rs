@@ -49,6 +49,7 @@ mod pool;
 mod pool_spawn;
 mod quiet;
 mod quiet_waker;
+mod relay;
 mod report;
 mod run;
 mod shared;

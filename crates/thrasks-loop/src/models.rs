@@ -4,5 +4,6 @@ mod bell;
 mod cell;
 mod crew;
 mod permits;
+mod relay;
 
-pub use self::{bell::Bell, cell::*, crew::*, permits::*};
+pub use self::{bell::Bell, cell::*, crew::*, permits::*, relay::*};

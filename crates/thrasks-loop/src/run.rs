@@ -5,9 +5,10 @@
 //! drop of any of them.
 
 use std::{
-    future::{Future, poll_fn},
+    cell::Cell,
+    future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::{Pin, pin},
+    pin::Pin,
     rc::Rc,
     task::{Context, Poll},
 };
@@ -18,12 +19,69 @@ use crate::{
     JoinError, Task, Work,
     cell::Promise,
     quiet::{discard, quietly},
+    relay::{Heard, Spare},
 };
 
 /// What a task is started on, on the loop's thread.
 pub(crate) struct Bench {
     pub(crate) executor: LocalExecutor<'static>,
     pub(crate) work: Rc<Work<Task>>,
+    /// How many tasks the executor has.
+    suspended: Rc<Cell<usize>>,
+    spare: Cell<Option<Spare>>,
+}
+
+impl Bench {
+    pub(crate) fn new(work: Work<Task>) -> Self {
+        Self {
+            executor: LocalExecutor::new(),
+            work: Rc::new(work),
+            suspended: Rc::default(),
+            spare: Cell::new(None),
+        }
+    }
+
+    /// Whether the executor has tasks. If not, nothing can make it have something to do but this
+    /// thread.
+    pub(crate) fn has_suspended(&self) -> bool {
+        self.suspended.get() > 0
+    }
+
+    /// Makes a task's first step, and gives the executor what is not over after it.
+    ///
+    /// The executor would allocate for the task, keep a list of all of them, and queue it, each
+    /// under a lock or with atomics: more than all the rest of a trivial task costs.
+    pub(crate) fn run<Fut, T>(&self, future: Fut, duty: Duty<T>)
+    where
+        Fut: Future<Output = T> + 'static,
+        T: 'static,
+    {
+        let spare = self.spare.take().unwrap_or_else(Spare::new);
+        let mut running = Running { future: Some(Box::pin(future)), duty, handed: None };
+        let poll = running.step(&mut Context::from_waker(spare.waker()));
+        let (heard, spare) = spare.hear();
+        self.spare.set(spare);
+        if poll.is_pending() {
+            running.handed = Some((Some(heard), Suspended::new(&self.suspended)));
+            self.executor.spawn(running).detach();
+        }
+    }
+}
+
+/// Counts a task that the executor has.
+struct Suspended(Rc<Cell<usize>>);
+
+impl Suspended {
+    fn new(count: &Rc<Cell<usize>>) -> Self {
+        count.set(count.get() + 1);
+        Self(count.clone())
+    }
+}
+
+impl Drop for Suspended {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
 }
 
 /// Whom a started task tells that it has ended.
@@ -55,73 +113,58 @@ impl Drop for Ended {
     }
 }
 
-/// A value whose drop panics quietly.
-pub(crate) struct Guarded<V>(Option<V>);
-
-impl<V> Guarded<V> {
-    pub(crate) fn new(value: V) -> Self {
-        Self(Some(value))
-    }
-}
-
-impl<V> Drop for Guarded<V> {
-    fn drop(&mut self) {
-        if let Some(value) = self.0.take() {
-            quietly(|| drop(value));
-        }
-    }
-}
-
-/// Makes the future, runs it and leaves its outcome.
-pub(crate) async fn run<F, Fut, T>(mut factory: Guarded<F>, mut duty: Duty<T>)
-where
-    F: FnOnce() -> Fut,
-    Fut: Future<Output = T>,
-{
-    if !poll_fn(|cx| Poll::Ready(duty.begin(cx))).await {
-        return;
-    }
-    let Some(factory) = factory.0.take() else { return };
-    let future = match catch_unwind(AssertUnwindSafe(factory)) {
-        Ok(future) => future,
-        Err(payload) => return duty.settle(Err(JoinError::panicked(payload))),
-    };
-    let future = pin!(Some(future));
-    let mut running = Running { future, duty, fresh: true };
-    let outcome = poll_fn(|cx| running.poll(cx)).await;
-    running.end(outcome);
-}
-
 /// A future and the duty to leave its outcome, which end in this order, and together.
-struct Running<'a, Fut, T> {
-    future: Pin<&'a mut Option<Fut>>,
+struct Running<Fut, T> {
+    /// In a box, for it has to move from the first step to the executor when it is begun already.
+    future: Option<Pin<Box<Fut>>>,
     duty: Duty<T>,
-    /// Not polled yet.
-    fresh: bool,
+    /// Set when the executor has it; what it heard before until the executor has polled it.
+    handed: Option<(Option<Heard>, Suspended)>,
 }
 
-impl<Fut: Future<Output = T>, T> Running<'_, Fut, T> {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
-        // The first poll follows on `Duty::begin`, which has enlisted the waker.
-        if !std::mem::take(&mut self.fresh) && self.duty.is_cancelled(cx) {
-            return Poll::Ready(Err(JoinError::cancelled()));
-        }
-        let Some(future) = self.future.as_mut().as_pin_mut() else {
-            unreachable!("polled after its end")
+impl<Fut: Future<Output = T>, T> Running<Fut, T> {
+    /// Polls the future, and ends with it.
+    fn step(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(future) = &mut self.future else { unreachable!("polled after its end") };
+        let outcome = match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(value)) => Ok(value),
+            Err(payload) => Err(JoinError::panicked(payload)),
         };
-        match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
-            Ok(poll) => poll.map(Ok),
-            Err(payload) => Poll::Ready(Err(JoinError::panicked(payload))),
-        }
+        self.end(outcome);
+        Poll::Ready(())
     }
 }
 
-impl<Fut, T> Running<'_, Fut, T> {
+// The future is in a box, and nothing else is pinned.
+impl<Fut, T> Unpin for Running<Fut, T> {}
+
+/// What the executor polls.
+impl<Fut: Future<Output = T>, T> Future for Running<Fut, T> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        // A cancel that came before there was a waker to find is found here: the executor polls
+        // each task once by itself.
+        if self.duty.is_cancelled(cx) {
+            self.end(Err(JoinError::cancelled()));
+            return Poll::Ready(());
+        }
+        let heard = self.handed.as_mut().and_then(|(heard, _)| heard.take());
+        if heard.is_some_and(|heard| !heard.pass_on(cx.waker())) {
+            // It waits, as it did after its first step.
+            return Poll::Pending;
+        }
+        self.step(cx)
+    }
+}
+
+impl<Fut, T> Running<Fut, T> {
     /// Drops the future, then tells of its end, then leaves the outcome: whoever sees the outcome
     /// finds nothing of the task left. A panic in the drop is the outcome, unless there was one
     /// before.
     fn end(&mut self, outcome: Result<T, JoinError>) {
-        let outcome = match catch_unwind(AssertUnwindSafe(|| self.future.set(None))) {
+        let outcome = match catch_unwind(AssertUnwindSafe(|| self.future = None)) {
             Ok(()) => outcome,
             Err(payload) => match outcome {
                 Err(first) if first.is_panic() => {
@@ -138,7 +181,7 @@ impl<Fut, T> Running<'_, Fut, T> {
     }
 }
 
-impl<Fut, T> Drop for Running<'_, Fut, T> {
+impl<Fut, T> Drop for Running<Fut, T> {
     fn drop(&mut self) {
         if self.duty.is_open() {
             self.end(Err(JoinError::cancelled()));
@@ -159,22 +202,15 @@ impl<T> Duty<T> {
         self.0.is_some()
     }
 
-    fn begin(&self, cx: &mut Context<'_>) -> bool {
-        self.0.as_ref().is_some_and(|(promise, _)| promise.cell().begin(cx.waker()))
-    }
-
     fn is_cancelled(&self, cx: &mut Context<'_>) -> bool {
-        self.0.as_ref().is_some_and(|(promise, _)| promise.cell().enlist(cx.waker()))
+        self.0.as_ref().is_some_and(|(promise, _)| promise.enlist(cx.waker()))
     }
 
-    fn settle(&mut self, outcome: Result<T, JoinError>) {
+    pub(crate) fn settle(&mut self, outcome: Result<T, JoinError>) {
         if let Some((promise, ended)) = self.0.take() {
             drop(ended);
             // With nobody waiting, the result is dropped in here, and may panic.
-            quietly(|| {
-                promise.cell().complete(outcome);
-                drop(promise);
-            });
+            quietly(|| promise.fulfil(outcome));
         }
     }
 }

@@ -1,10 +1,16 @@
-use std::{any::Any, fmt, future::Future, sync::Arc};
+use std::{
+    any::Any,
+    fmt,
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 use crate::{
-    JoinHandle,
+    JoinError, JoinHandle,
     cell::{Cell, Promise},
     permits::Permit,
-    run::{Bench, Duty, Ended, Ending, Guarded, run},
+    run::{Bench, Duty, Ended, Ending},
 };
 
 /// A future that has not been made yet: what a pool with the driver of this crate is fed with.
@@ -30,7 +36,7 @@ use crate::{
 /// ```
 #[must_use = "dropping a Task cancels it; submit it to a pool"]
 pub struct Task {
-    start: Box<dyn Start>,
+    start: Unbegun,
     tag: u64,
     /// The worker that it was spawned on, by name.
     only: Option<usize>,
@@ -56,8 +62,8 @@ impl Task {
         Fut: Future<Output = T> + 'static,
         T: Send + 'static,
     {
-        let cell = Arc::new(Cell::new());
-        let start = Box::new(Starter { factory, promise: Promise::new(cell.clone()) });
+        let cell = Arc::new(Cell::new(factory));
+        let start = Unbegun(Some(cell.clone()));
         (Self { start, tag: 0, only: None, permit: None }, JoinHandle::new(cell))
     }
 
@@ -103,7 +109,7 @@ impl Task {
 
     /// Starts the task on the loop of this bench, unless it was meant for another one: a task that
     /// was spawned on a loop which died is cancelled rather than run elsewhere.
-    pub(crate) fn start(self, bench: &Bench, ending: Ending) {
+    pub(crate) fn start(mut self, bench: &Bench, ending: Ending) {
         drop(self.permit);
         let ended = Ended::new(bench, ending);
         if matches!(ending, Ending::Scheduled)
@@ -111,7 +117,9 @@ impl Task {
         {
             return;
         }
-        self.start.start(bench, ended);
+        if let Some(start) = self.start.0.take() {
+            start.start(bench, ended);
+        }
     }
 
     /// The factory that the task was made of.
@@ -120,43 +128,64 @@ impl Task {
     ///
     /// When it was made of another type: of a scheduler that gives back another task than it was
     /// given.
-    pub(crate) fn into_factory<F, Fut, T>(self) -> F
+    pub(crate) fn into_factory<F, Fut, T>(mut self) -> F
     where
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output = T> + 'static,
         T: Send + 'static,
     {
-        match self.start.into_any().downcast::<Starter<F, T>>() {
-            Ok(starter) => starter.factory,
-            Err(_) => panic!("the scheduler gave back another task than the one it rejected"),
-        }
+        let cell = self.start.0.take().map(|start| start.into_any().downcast::<Cell<F, T>>());
+        let Some(Ok(cell)) = cell else {
+            panic!("the scheduler gave back another task than the one it rejected")
+        };
+        let promise = Promise::new(cell.clone());
+        let factory = cell.take_factory().expect("no loop has begun with it");
+        drop(promise);
+        factory
     }
 }
 
 /// A task before its start, its types hidden.
-trait Start: Send {
-    fn start(self: Box<Self>, bench: &Bench, ended: Ended);
-    fn into_any(self: Box<Self>) -> Box<dyn Any>;
+trait Start: Send + Sync {
+    fn start(self: Arc<Self>, bench: &Bench, ended: Ended);
+    fn give_up(self: Arc<Self>);
+    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
 }
 
-struct Starter<F, T> {
-    factory: F,
-    promise: Promise<T>,
+/// Dropped with a task in it, it drops the factory and leaves that the task was cancelled, in this
+/// order.
+struct Unbegun(Option<Arc<dyn Start>>);
+
+impl Drop for Unbegun {
+    fn drop(&mut self) {
+        if let Some(start) = self.0.take() {
+            start.give_up();
+        }
+    }
 }
 
-impl<F, Fut, T> Start for Starter<F, T>
+impl<F, Fut, T> Start for Cell<F, T>
 where
     F: FnOnce() -> Fut + Send + 'static,
     Fut: Future<Output = T> + 'static,
     T: Send + 'static,
 {
-    fn start(self: Box<Self>, bench: &Bench, ended: Ended) {
-        let Self { factory, promise } = *self;
-        let run = run(Guarded::new(factory), Duty::new(promise, ended));
-        bench.executor.spawn(run).detach();
+    fn start(self: Arc<Self>, bench: &Bench, ended: Ended) {
+        let Some(factory) = self.begin() else { return };
+        let mut duty = Duty::new(Promise::new(self), ended);
+        match catch_unwind(AssertUnwindSafe(factory)) {
+            Ok(future) => bench.run(future, duty),
+            Err(payload) => duty.settle(Err(JoinError::panicked(payload))),
+        }
     }
 
-    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+    fn give_up(self: Arc<Self>) {
+        // Dropped last, also when the drop of the factory panics.
+        let _promise = Promise::new(self.clone());
+        drop(self.take_factory());
+    }
+
+    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
         self
     }
 }

@@ -232,6 +232,8 @@ inside! {
     an_outcome_is_found_or_wakes_the_one_who_waits
     a_cancelled_task_ends_and_who_awaits_it_learns_of_it
     an_outcome_and_a_cancel_at_once_are_one_of_the_two
+    a_task_that_is_given_up_while_it_is_cancelled_is_cancelled
+    a_task_that_is_woken_after_its_first_step_is_polled_again
     a_permit_goes_from_one_to_the_next
     one_who_leaves_the_line_keeps_the_permit_from_nobody
     closing_a_bound_ends_the_waiting

@@ -7,31 +7,40 @@ use loom::thread;
 use super::Bell;
 use crate::{
     JoinError, JoinHandle,
-    cell::{Cell, Promise},
+    cell::{Cell, Promise, Slot},
 };
 
+type Made = Cell<fn(), u8>;
+
+fn cell() -> Arc<Made> {
+    Arc::new(Cell::new(|| ()))
+}
+
 /// The loop's side: begins, and ends at once or when it is cancelled.
-fn run(cell: &Arc<Cell<u8>>, at_once: bool) {
-    let promise = Promise::new(cell.clone());
-    let waker = Waker::from(Bell::new());
-    if !promise.cell().begin(&waker) {
+fn run(cell: &Arc<Made>, at_once: bool) {
+    if cell.begin().is_none() {
         return;
     }
+    let promise = Promise::new(cell.clone());
     // Polled again by another waker, which is the one to wake from then on.
     let bell = Bell::new();
-    let waker = Waker::from(bell.clone());
+    let mut waker = Waker::from(Bell::new());
     while !at_once {
-        if promise.cell().enlist(&waker) {
-            return promise.cell().complete(Err(JoinError::cancelled()));
+        if promise.enlist(&waker) {
+            return promise.fulfil(Err(JoinError::cancelled()));
         }
-        bell.sleep();
+        let again = Waker::from(bell.clone());
+        if waker.will_wake(&again) {
+            bell.sleep();
+        }
+        waker = again;
     }
-    promise.cell().complete(Ok(7));
+    promise.fulfil(Ok(7));
 }
 
 /// Whoever awaits the outcome is woken, or finds it.
 pub fn an_outcome_is_found_or_wakes_the_one_who_waits() {
-    let cell = Arc::new(Cell::new());
+    let cell = cell();
     let handle = JoinHandle::new(cell.clone());
     let task = thread::spawn(move || run(&cell, true));
     assert_eq!(Bell::block_on(handle).unwrap(), 7);
@@ -40,7 +49,7 @@ pub fn an_outcome_is_found_or_wakes_the_one_who_waits() {
 
 /// A task that waits for ever ends when it is cancelled, begun or not, and its handle tells it.
 pub fn a_cancelled_task_ends_and_who_awaits_it_learns_of_it() {
-    let cell = Arc::new(Cell::new());
+    let cell = cell();
     let handle = JoinHandle::new(cell.clone());
     let canceller = {
         let cell = cell.clone();
@@ -54,7 +63,7 @@ pub fn a_cancelled_task_ends_and_who_awaits_it_learns_of_it() {
 
 /// A task that ends while it is cancelled has one outcome or the other.
 pub fn an_outcome_and_a_cancel_at_once_are_one_of_the_two() {
-    let cell = Arc::new(Cell::new());
+    let cell = cell();
     let mut handle = JoinHandle::new(cell.clone());
     let canceller = {
         let cell = cell.clone();
@@ -66,6 +75,23 @@ pub fn an_outcome_and_a_cancel_at_once_are_one_of_the_two() {
         Err(error) => assert!(error.is_cancelled()),
     }
     assert!(handle.is_finished());
+    canceller.join().unwrap();
+    task.join().unwrap();
+}
+
+/// A task that nobody will begin is cancelled meanwhile: whoever awaits it learns of it, once.
+pub fn a_task_that_is_given_up_while_it_is_cancelled_is_cancelled() {
+    let cell = cell();
+    let handle = JoinHandle::new(cell.clone());
+    let canceller = {
+        let cell = cell.clone();
+        thread::spawn(move || cell.cancel())
+    };
+    let task = thread::spawn(move || {
+        let _promise = Promise::new(cell.clone());
+        assert!(cell.take_factory().is_some());
+    });
+    assert!(Bell::block_on(handle).unwrap_err().is_cancelled());
     canceller.join().unwrap();
     task.join().unwrap();
 }
