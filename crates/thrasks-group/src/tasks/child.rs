@@ -119,20 +119,28 @@ impl<T, E> Child<T, E> {
         }
     }
 
-    /// Leaves the outcome for the handle. Gives back what is to be dropped or woken, unlocked.
-    fn settle(
-        &self,
-        outcome: Result<T, ChildError>,
-    ) -> (Option<Result<T, ChildError>>, Option<Waker>) {
+    /// Leaves the outcome for the handle, and the child does not count as alive any more. Gives back
+    /// what is to be done about it, unlocked.
+    fn settle(&self, outcome: Result<T, ChildError>) -> Settled<T> {
         let mut state = lock(&self.state);
-        match mem::replace(&mut state.value, Value::Gone) {
+        let counted = matches!(mem::replace(&mut state.turn, Turn::Out), Turn::Counted);
+        let (unwanted, joiner) = match mem::replace(&mut state.value, Value::Gone) {
             Value::Pending(joiner) => {
                 state.value = Value::Ready(outcome);
                 (None, joiner)
             }
             _ => (Some(outcome), None),
-        }
+        };
+        Settled { unwanted, joiner, counted }
     }
+}
+
+/// What is left to do when a child has settled.
+struct Settled<T> {
+    unwanted: Option<Result<T, ChildError>>,
+    joiner: Option<Waker>,
+    /// It counted as alive: the next one's turn has come.
+    counted: bool,
 }
 
 impl<T, E> Supervisor<Result<T, E>> for Child<T, E>
@@ -161,13 +169,12 @@ where
         if failure.is_some() {
             core.fail();
         }
-        let (unwanted, joiner) = self.settle(outcome);
+        let Settled { unwanted, joiner, counted } = self.settle(outcome);
         if let Err(panic) = Panic::catch(|| drop(unwanted)) {
             failure = Some(Failure::Panicked(panic));
             core.fail();
         }
-        let turn = mem::replace(&mut lock(&self.state).turn, Turn::Out);
-        if matches!(turn, Turn::Counted) {
+        if counted {
             core.start_next();
         }
         if let Some(joiner) = joiner {

@@ -2,7 +2,13 @@ use std::{fmt, future::Future, sync::Arc};
 
 use thrasks_loop::LoopPool;
 
-use super::{child::Child, core::Core, launch::Launch, scope::Scope, spawn_error::Reason};
+use super::{
+    child::Child,
+    core::Core,
+    launch::{Launch, spawn},
+    scope::Scope,
+    spawn_error::Reason,
+};
 use crate::{Builder, GroupError, GroupHandle, SpawnError, Unstarted};
 
 /// Tasks on the loops of a pool that end before the scope they were spawned in does, whatever
@@ -320,18 +326,23 @@ impl<E: Send + 'static> TaskGroup<E> {
             return refused(factory, Reason::OutOfRange { worker, workers });
         }
         let task = Unstarted::new(factory, child.clone(), 0);
-        let mut launch = Launch { task, child: child.clone(), pool: self.pool.clone(), worker };
-        if let Some(limit) = core.limit() {
-            let Some(waiting) = limit.enter(Box::new(launch)) else {
-                return Ok(GroupHandle::new(child));
-            };
-            let Ok(same) = waiting.into_any().downcast() else {
-                unreachable!("a limit gives back what was put in");
-            };
-            launch = *same;
-            child.count();
-        }
-        match launch.spawn() {
+        let spawned = match core.limit() {
+            None => spawn(task, &child, &self.pool, worker),
+            Some(limit) => {
+                let pool = self.pool.clone();
+                let launch = Launch { task, child: child.clone(), pool, worker };
+                let Some(waiting) = limit.enter(Box::new(launch)) else {
+                    return Ok(GroupHandle::new(child));
+                };
+                let Ok(launch) = waiting.into_any().downcast() else {
+                    unreachable!("a limit gives back what was put in");
+                };
+                child.count();
+                let Launch { task, pool, .. } = *launch;
+                spawn(task, &child, &pool, worker)
+            }
+        };
+        match spawned {
             Ok(()) => Ok(GroupHandle::new(child)),
             Err((factory, reason)) => {
                 core.start_next();

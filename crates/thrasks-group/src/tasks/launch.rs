@@ -18,35 +18,6 @@ where
     pub(crate) worker: Option<usize>,
 }
 
-impl<F, Fut, T, E> Launch<F, T, E>
-where
-    F: FnOnce() -> Fut + Send + 'static,
-    Fut: Future<Output = Result<T, E>> + 'static,
-    T: Send + 'static,
-    E: Send + 'static,
-{
-    /// Gives it to the pool.
-    pub(crate) fn spawn(self) -> Result<(), (F, Reason)> {
-        let Self { task, child, pool, worker } = self;
-        let start = move || task.start();
-        let spawned = match worker {
-            Some(worker) => pool.spawn_on(worker, start),
-            None => pool.try_spawn(start),
-        };
-        match spawned {
-            Ok(handle) => {
-                child.attach(handle);
-                Ok(())
-            }
-            Err(error) => {
-                let reason = Reason::of(&error);
-                let start = error.into_factory();
-                Err((start().reclaim().0, reason))
-            }
-        }
-    }
-}
-
 impl<F, Fut, T, E> Waiting for Launch<F, T, E>
 where
     F: FnOnce() -> Fut + Send + 'static,
@@ -82,5 +53,36 @@ where
 
     fn into_any(self: Box<Self>) -> Box<dyn Any> {
         self
+    }
+}
+
+/// Gives a child to the pool.
+pub(crate) fn spawn<F, Fut, T, E>(
+    task: Unstarted<F, Result<T, E>, Child<T, E>>,
+    child: &Child<T, E>,
+    pool: &LoopPool,
+    worker: Option<usize>,
+) -> Result<(), (F, Reason)>
+where
+    F: FnOnce() -> Fut + Send + 'static,
+    Fut: Future<Output = Result<T, E>> + 'static,
+    T: Send + 'static,
+    E: Send + 'static,
+{
+    let start = move || task.start();
+    let spawned = match worker {
+        Some(worker) => pool.spawn_on(worker, start),
+        None => pool.try_spawn(start),
+    };
+    match spawned {
+        Ok(handle) => {
+            child.attach(handle);
+            Ok(())
+        }
+        Err(error) => {
+            let reason = Reason::of(&error);
+            let start = error.into_factory();
+            Err((start().reclaim().0, reason))
+        }
     }
 }
