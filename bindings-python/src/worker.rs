@@ -582,7 +582,10 @@ fn take_up(py: Python<'_>, worker: &Arc<Worker>) -> (Again, bool) {
                 _ => None,
             };
             let (far_ahead, backlog) = standing(worker, share);
-            if !far_ahead && !is_over && in_a_row < MAX_AT_ONCE.min(backlog / 8) {
+            // A task that has not so much as begun does not count as suspended.
+            let at_once =
+                if imports::has_eager_tasks(py) { MAX_AT_ONCE.min(backlog / 8) } else { 0 };
+            if !far_ahead && !is_over && in_a_row < at_once {
                 in_a_row += 1;
                 continue;
             }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 
 import pytest
@@ -42,6 +43,7 @@ asyncio.run(main())
 
 
 @pytest.mark.not_in("uvloop", reason="it has no selector to break")
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="tasks begin in a later turn of the loop")
 class TestAWorkerWhoseLoopDies:
     def test_leaves_what_it_has_not_taken_to_the_others(self, mode: SchedulingMode) -> None:
         done = python(PROGRAM.format(threads=2, mode=mode.name))
