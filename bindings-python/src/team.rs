@@ -79,8 +79,7 @@ impl Team {
     ) -> PyResult<Arc<Self>> {
         let scheduler = mode.scheduler(py, num_threads);
         let (kind, threads) = threads::lease(py, num_threads, loop_factory)?;
-        let crew: Vec<_> =
-            threads.iter().filter_map(|thread| threads::worker_of(&thread.handle())).collect();
+        let crew = threads::workers_of(&threads);
         let baseline = threads.iter().map(|thread| thread.handle().started()).collect();
         let roster = shared.then(GroupState::new);
         if let Some(roster) = &roster {

@@ -105,12 +105,11 @@ fn start(py: Python<'_>, loop_factory: Option<&Bound<'_, PyAny>>) -> PyResult<Lo
     Ok(thread)
 }
 
-/// The worker on this loop.
-pub(crate) fn worker_of(handle: &LoopHandle<Order>) -> Option<Arc<Worker>> {
-    lock(&process().workers)
-        .iter()
-        .filter_map(Weak::upgrade)
-        .find(|worker| worker.handle().is_same(handle))
+/// The workers on these loops.
+pub(crate) fn workers_of(threads: &[LoopThread<Order>]) -> Vec<Arc<Worker>> {
+    let all: Vec<_> = lock(&process().workers).iter().filter_map(Weak::upgrade).collect();
+    let of = |handle: LoopHandle<Order>| all.iter().find(|one| one.handle().is_same(&handle));
+    threads.iter().filter_map(|thread| of(thread.handle()).cloned()).collect()
 }
 
 /// What a Python thread runs: its `main`, once.
