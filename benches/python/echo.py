@@ -11,8 +11,6 @@ from __future__ import annotations
 import argparse
 import datetime
 import importlib.util
-import json
-import signal
 import statistics
 import sys
 import time
@@ -27,8 +25,8 @@ import machine
 from echo_results import Echoes
 from echo_server import LOOPS, SIZE, Who, Work
 from options import writable_file
+from program import failed, headline, meter, run_program, write_figures
 from report import factor
-from side_by_side import headline, meter, on_terminate
 
 #: Rounds, and seconds of each turn.
 QUICK = (2, 0.5)
@@ -189,30 +187,15 @@ def bench(options: argparse.Namespace, console: Console, progress: Console) -> i
     headline(console, where, date)
     echoes = measure(works, options, progress)
     show(console, echoes, works)
-    if options.json is not None:
-        everything = {"date": date, "machine": where, "quick": options.quick} | echoes.as_json()
-        try:
-            options.json.write_text(json.dumps(everything, indent=2) + "\n", "utf-8")
-        except OSError as error:
-            message = f"cannot write {options.json}: {error.strerror}"
-            print(f"echo.py: error: {message}", file=sys.stderr)
-            return 1
-    broken = sorted({who.value for (_, who), turns in echoes.turns.items() if turns.failure})
-    if broken:
-        console.print(f"[red]Not everything could be measured: {escape(', '.join(broken))}.[/]")
+    figures = {"date": date, "machine": where, "quick": options.quick} | echoes.as_json()
+    if not write_figures("echo.py", options.json, figures):
         return 1
-    return 0
+    return failed(console, (who.value for (_, who), turns in echoes.turns.items() if turns.failure))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = arguments(argv)
-    # With the children, that is.
-    signal.signal(signal.SIGTERM, on_terminate)
-    try:
-        return bench(options, Console(highlight=False), Console(stderr=True, highlight=False))
-    except KeyboardInterrupt:
-        print("Interrupted.", file=sys.stderr)
-        return 130
+    return run_program(bench, options)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,6 @@ from __future__ import annotations
 import argparse
 import datetime
 import importlib.util
-import json
-import signal
 import statistics
 import sys
 import time
@@ -27,9 +25,9 @@ import machine
 from growth_cases import CASES, FAMILIES, Case, Family, Who
 from growth_results import Growth
 from options import writable_file
+from program import failed, headline, meter, run_program, write_figures
 from report import factor
 from results import NOISY
-from side_by_side import headline, meter, on_terminate
 
 #: Seconds after which no new round begins, and rounds at most.
 QUICK = (25.0, 3)
@@ -191,30 +189,15 @@ def bench(options: argparse.Namespace, console: Console, progress: Console) -> i
     headline(console, where, date)
     growth = measure(cases, options, progress)
     show(console, growth, cases)
-    if options.json is not None:
-        everything = {"date": date, "machine": where, "quick": options.quick} | growth.as_json()
-        try:
-            options.json.write_text(json.dumps(everything, indent=2) + "\n", "utf-8")
-        except OSError as error:
-            message = f"cannot write {options.json}: {error.strerror}"
-            print(f"growth.py: error: {message}", file=sys.stderr)
-            return 1
-    broken = sorted({who.value for (_, who), row in growth.rows.items() if row.failure})
-    if broken:
-        console.print(f"[red]Not everything could be measured: {escape(', '.join(broken))}.[/]")
+    figures = {"date": date, "machine": where, "quick": options.quick} | growth.as_json()
+    if not write_figures("growth.py", options.json, figures):
         return 1
-    return 0
+    return failed(console, (who.value for (_, who), row in growth.rows.items() if row.failure))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = arguments(argv)
-    # With the children, that is.
-    signal.signal(signal.SIGTERM, on_terminate)
-    try:
-        return bench(options, Console(highlight=False), Console(stderr=True, highlight=False))
-    except KeyboardInterrupt:
-        print("Interrupted.", file=sys.stderr)
-        return 130
+    return run_program(bench, options)
 
 
 if __name__ == "__main__":

@@ -10,10 +10,8 @@ from __future__ import annotations
 import argparse
 import concurrent.futures
 import datetime
-import json
 import os
 import shutil
-import signal
 import statistics
 import subprocess
 import sys
@@ -31,8 +29,8 @@ from rich.table import Table
 import machine
 from counted import AT_ONCE, Who, Work
 from options import writable_file
+from program import headline, run_program, write_figures
 from report import factor
-from side_by_side import headline, on_terminate
 
 SCRIPT = Path(__file__).with_name("counted.py")
 
@@ -278,14 +276,9 @@ def bench(options: argparse.Namespace, console: Console, progress: Console) -> i
     headline(console, where, date)
     found = measure(works, QUICK if options.quick else FULL, progress)
     show(console, found)
-    if options.json is not None:
-        everything = {"date": date, "machine": where, "quick": options.quick} | as_json(found)
-        try:
-            options.json.write_text(json.dumps(everything, indent=2) + "\n", "utf-8")
-        except OSError as error:
-            message = f"cannot write {options.json}: {error.strerror}"
-            print(f"instructions.py: error: {message}", file=sys.stderr)
-            return 1
+    figures = {"date": date, "machine": where, "quick": options.quick} | as_json(found)
+    if not write_figures("instructions.py", options.json, figures):
+        return 1
     failed = [(key, counts.failure) for key, counts in found.items() if counts.failure]
     for (work, who), failure in failed:
         console.print(f"[red]{who.value}, {work.value}: {escape(str(failure))}[/]", soft_wrap=True)
@@ -297,13 +290,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if shutil.which("valgrind") is None:
         print("instructions.py: error: valgrind is not installed", file=sys.stderr)
         return 1
-    # With the children, that is.
-    signal.signal(signal.SIGTERM, on_terminate)
-    try:
-        return bench(options, Console(highlight=False), Console(stderr=True, highlight=False))
-    except KeyboardInterrupt:
-        print("Interrupted.", file=sys.stderr)
-        return 130
+    return run_program(bench, options)
 
 
 if __name__ == "__main__":

@@ -11,28 +11,22 @@ so that whatever else the machine does hits all of them alike.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import datetime
 import importlib.util
-import json
-import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
 
 from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 # isort: split
 import chart
 import machine
 from children import Child, LostError
 from options import APART, arguments
+from program import failed, headline, meter, run_program, write_figures
 from report import show
 from results import Results, Row
 from scenarios import FREE_THREADED, NEED_UVLOOP, OLD, PEERS, SCENARIOS, Contender, Scenario
@@ -46,9 +40,6 @@ NOT_OURS = (*APART, Contender.UVLOOP)
 
 #: A contender that was lost so often is not started again.
 LIVES = 3
-
-#: Above this, times say more about the other processes.
-LOAD = 0.5
 
 
 # --- the contenders -------------------------------------------------------------------------------
@@ -157,65 +148,7 @@ def measure(
     return results
 
 
-@contextlib.contextmanager
-def meter(progress: Console, budget: float) -> Iterator[Callable[[int, str], None]]:
-    """Show how far we are, at every new scenario; nothing is drawn while a contender works."""
-    columns = (TextColumn("{task.description:32}"), BarColumn(), TimeElapsedColumn())
-    begin = time.monotonic()
-    if progress.is_terminal:
-        with Progress(*columns, console=progress, auto_refresh=False, transient=True) as bars:
-            bar = bars.add_task("starting", total=budget)
-
-            def tick(number: int, name: str) -> None:
-                elapsed = min(time.monotonic() - begin, budget)
-                bars.update(bar, completed=elapsed, description=f"round {number}: {name}")
-                bars.refresh()
-
-            yield tick
-    else:
-        shown = 0
-
-        def line(number: int, name: str) -> None:
-            nonlocal shown
-            if number > shown:
-                shown = number
-                progress.print(f"round {number}, after {time.monotonic() - begin:.0f} s")
-
-        yield line
-
-
 # --- the program ----------------------------------------------------------------------------------
-
-
-def headline(console: Console, where: Mapping[str, object], date: str) -> None:
-    build = "free-threaded" if where["free_threaded"] else "not free-threaded"
-    gil = "the GIL is on" if where["gil_enabled"] else "the GIL is off"
-    console.print(date)
-    console.print(
-        f"{where['cpu']}, {where['cores']} cores, {where['system']}",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
-    )
-    console.print(
-        f"{where['python']}, {build}, {gil}, {where['compiler']}",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
-    )
-    load = where["load"]
-    if isinstance(load, float) and load > LOAD:
-        console.print(
-            f"[yellow]Something else is working on this machine (load {load:.1f}):"
-            " take the times as too high and the ratios as rough.[/]",
-            soft_wrap=True,
-        )
-    if where["gil_enabled"]:
-        console.print(
-            "[yellow]Nothing runs in parallel with the GIL, and the goals are not meant for it.[/]",
-            soft_wrap=True,
-        )
-    console.print()
 
 
 def bench(options: argparse.Namespace, console: Console, progress: Console) -> int:
@@ -233,8 +166,8 @@ def bench(options: argparse.Namespace, console: Console, progress: Console) -> i
     try:
         if options.json is not None:
             everything = {"date": date, "machine": where, "quick": options.quick}
-            everything |= results.as_json()
-            options.json.write_text(json.dumps(everything, indent=2) + "\n", "utf-8")
+            if not write_figures("side_by_side.py", options.json, everything | results.as_json()):
+                return 1
             console.print(f"Figures: {options.json}", markup=False, soft_wrap=True)
         if options.image is not None:
             chart.draw(options.image, results, where, date)
@@ -243,38 +176,16 @@ def bench(options: argparse.Namespace, console: Console, progress: Console) -> i
         message = f"cannot write {error.filename}: {error.strerror}"
         print(f"side_by_side.py: error: {message}", file=sys.stderr)
         return 1
-    broken = {
-        who.value
-        for (_, who), row in results.rows.items()
-        if row.failure is not None and who not in NOT_OURS
-    }
-    if broken:
-        names = ", ".join(sorted(broken))
-        console.print(f"[red]Not everything could be measured: {escape(names)}.[/]")
-        return 1
-    return 0
+    lost = {who for (_, who), row in results.rows.items() if row.failure is not None}
+    return failed(console, (who.value for who in lost if who not in NOT_OURS))
 
 
 def chosen(options: argparse.Namespace, scenarios: Sequence[Scenario]) -> tuple[Scenario, ...]:
     return tuple(one for one in scenarios if options.only is None or one in options.only)
 
 
-def on_terminate(number: int, frame: FrameType | None) -> NoReturn:
-    del frame
-    sys.exit(128 + number)
-
-
 def main(argv: Sequence[str] | None = None) -> int:
-    # With the children, that is.
-    signal.signal(signal.SIGTERM, on_terminate)
-    console = Console(highlight=False)
-    progress = Console(stderr=True, highlight=False)
-    try:
-        options = arguments(argv)
-        return bench(options, console, progress)
-    except KeyboardInterrupt:
-        print("Interrupted.", file=sys.stderr)
-        return 130
+    return run_program(bench, arguments(argv))
 
 
 if __name__ == "__main__":
