@@ -429,30 +429,26 @@ impl GatherJobs {
             caller: Mutex::new(Some(caller)),
             leased: Mutex::new(private.then_some(team.clone())),
         });
-        if shared_out {
+        let (jobs, sent) = if shared_out {
             team.share_out(&gather);
-            return Ok(Self { gather, jobs: Vec::new() });
-        }
-        if !one_by_one {
-            let sent = team.submit_items(&gather);
-            let this = Self { gather, jobs: Vec::new() };
-            return match sent {
-                Ok(()) => Ok(this),
-                Err(refused) => this.refused(py, refused, coroutines.len()),
-            };
-        }
-        let jobs = coroutines
-            .iter()
-            .enumerate()
-            .map(|(index, coroutine)| {
-                let source = Source::Coroutine(coroutine.unbind());
-                let spec = Spec::in_context(source, gather.snapshot.copy(py)?);
-                let place = Place::Gather(GatherPlace { gather: gather.clone(), index });
-                Ok(Job::new(spec, home.clone(), place, submission.gate().cloned(), None))
-            })
-            .collect::<PyResult<Vec<_>>>()
-            .inspect_err(|_| coroutines.iter().for_each(|coroutine| spec::close(&coroutine)))?;
-        let sent = submission.submit_batch(py, &jobs);
+            (Vec::new(), Ok(()))
+        } else if !one_by_one {
+            (Vec::new(), team.submit_items(&gather))
+        } else {
+            let jobs = coroutines
+                .iter()
+                .enumerate()
+                .map(|(index, coroutine)| {
+                    let source = Source::Coroutine(coroutine.unbind());
+                    let spec = Spec::in_context(source, gather.snapshot.copy(py)?);
+                    let place = Place::Gather(GatherPlace { gather: gather.clone(), index });
+                    Ok(Job::new(spec, home.clone(), place, submission.gate().cloned(), None))
+                })
+                .collect::<PyResult<Vec<_>>>()
+                .inspect_err(|_| coroutines.iter().for_each(|coroutine| spec::close(&coroutine)))?;
+            let sent = submission.submit_batch(py, &jobs);
+            (jobs, sent)
+        };
         let this = Self { gather, jobs };
         match sent {
             Ok(()) => Ok(this),

@@ -92,10 +92,15 @@ impl Turns {
         // One that has not been taken is in the queue: it is not empty.
         if let Some(last) = last
             && !last.get().taken.load(Ordering::Relaxed)
-            && ready.get_item(-1)?.is(&last)
+            && ready.get_item(-1).is_ok_and(|end| end.is(&last))
         {
-            lock(&last.get().turns).push_back(turn.clone().unbind());
-            return Ok(());
+            let mut turns = lock(&last.get().turns);
+            // Looked at again: who calls this on another thread than the loop's may have been slow.
+            // asyncio does not allow it, and loses nothing all the same.
+            if !last.get().taken.load(Ordering::Relaxed) {
+                turns.push_back(turn.clone().unbind());
+                return Ok(());
+            }
         }
         let batch = Batch {
             ready: ready.clone().unbind(),
@@ -115,7 +120,7 @@ impl Turns {
 pub(crate) struct Batch {
     ready: Py<PyAny>,
     turns: Mutex<VecDeque<Py<Turn>>>,
-    /// The loop has begun with it: what comes has its turn in the next round.
+    /// The loop has begun with it: what comes has its turn in the next round. Set while `turns` is locked.
     taken: AtomicBool,
 }
 
@@ -125,8 +130,11 @@ impl Batch {
     fn _run(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
         let Self { ready, turns, taken } = slf.get();
-        taken.store(true, Ordering::Relaxed);
-        let mut now = std::mem::take(&mut *lock(turns));
+        let mut now = {
+            let mut turns = lock(turns);
+            taken.store(true, Ordering::Relaxed);
+            std::mem::take(&mut *turns)
+        };
         while let Some(turn) = now.pop_front() {
             let Err(interrupt) = turn.get()._run(py) else { continue };
             if !now.is_empty() {
