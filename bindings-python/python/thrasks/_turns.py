@@ -13,6 +13,9 @@ from typing import Any
 
 from ._thrasks import _Turns
 
+#: The methods by which a loop takes callbacks and calls them.
+_HOW_IT_CALLS_BACK = ("call_soon", "_call_soon", "_run_once")
+
 
 def hasten(loop: Any) -> Callable[[], None]:
     """Have a loop that calls back as asyncio's do call back at less cost, unless it is unwanted.
@@ -22,7 +25,10 @@ def hasten(loop: Any) -> Callable[[], None]:
     """
     if os.environ.get("THRASKS_CARRIERS") == "0":
         return lambda: None
-    own = getattr(type(loop), "call_soon", None) is asyncio.BaseEventLoop.call_soon
+    own = all(
+        getattr(type(loop), name, None) is getattr(asyncio.BaseEventLoop, name, loop)
+        for name in _HOW_IT_CALLS_BACK
+    )
     if not own or type(getattr(loop, "_ready", None)) is not deque or "call_soon" in vars(loop):
         return lambda: None
     loop.call_soon = _Turns(loop).call_soon
