@@ -64,6 +64,26 @@ async fn waves(group: &TaskGroup<BoxError>, count: usize) -> Result<(), BoxError
     Ok(())
 }
 
+/// As many children as a wave has, all of them alive: how many of a wave are at the same time is the
+/// loops' affair, and the list of them has grown for as many as there can be then.
+async fn all_at_once(group: &TaskGroup<BoxError>) -> Result<(), BoxError> {
+    let gate = Latch::default();
+    let wave: Vec<_> = (0..1000)
+        .map(|_| {
+            let gate = gate.clone();
+            group.spawn(move || async move {
+                gate.wait().await;
+                Ok(())
+            })
+        })
+        .collect::<Result<_, _>>()?;
+    gate.open();
+    for handle in wave {
+        handle.await?;
+    }
+    Ok(())
+}
+
 async fn a_hundred_thousand_children_need_the_memory_of_a_thousand(limit: Option<usize>) {
     let pool = pool(2);
     let mut builder = TaskGroup::<BoxError>::builder(&pool);
@@ -71,6 +91,7 @@ async fn a_hundred_thousand_children_need_the_memory_of_a_thousand(limit: Option
         builder = builder.max_concurrency(limit);
     }
     let scope = builder.scope(async |group| {
+        all_at_once(&group).await?;
         waves(&group, 10).await?;
         let thousand = most(waves(&group, 1)).await?;
         let before = MEMORY.live.load(Relaxed);
