@@ -72,7 +72,7 @@ impl Passenger {
             Self::Share(mut share) => {
                 let Some((index, coroutine)) = share.take(py) else { return false };
                 let gather = share.gather().clone();
-                *found = Some(Next::Posted(Order::Share(share)));
+                *found = Some(go_on(share));
                 item_by_itself(py, worker, gather, index, coroutine)
             }
         }

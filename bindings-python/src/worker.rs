@@ -589,23 +589,27 @@ fn take_up(py: Python<'_>, worker: &Arc<Worker>) -> (Again, bool) {
                 in_a_row += 1;
                 continue;
             }
-            if let Some(Next::Posted(Order::Share(share))) = found.take() {
-                SHARES.with_borrow_mut(|shares| shares.push_back(share));
-            }
+            set_aside(&mut found);
             let again = if far_ahead { Again::AfterPace } else { Again::Soon };
             return (again, tired);
         }
         // What has been found already is seen to, whatever the time: but for a share, which waits.
-        found = match found {
-            Some(Next::Posted(Order::Share(share))) if is_over => {
-                SHARES.with_borrow_mut(|shares| shares.push_back(share));
-                None
-            }
-            found => found,
-        };
+        if is_over {
+            set_aside(&mut found);
+        }
         if found.is_none() && is_over {
             return (Again::Soon, tired);
         }
+    }
+}
+
+/// Keeps a share that was found for when all else has been seen to.
+fn set_aside(found: &mut Option<Next<Order>>) {
+    match found.take() {
+        Some(Next::Posted(Order::Share(share))) => {
+            SHARES.with_borrow_mut(|shares| shares.push_back(share));
+        }
+        other => *found = other,
     }
 }
 
