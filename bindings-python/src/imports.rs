@@ -23,6 +23,8 @@ imported! {
     cancelled_error: "asyncio", "CancelledError";
     /// `asyncio.current_task`.
     current_task: "asyncio", "current_task";
+    /// `asyncio.all_tasks`.
+    all_tasks: "asyncio", "all_tasks";
     /// `asyncio._get_running_loop`: `None` where no loop runs.
     running_loop: "asyncio", "_get_running_loop";
     /// `asyncio.iscoroutine`.

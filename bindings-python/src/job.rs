@@ -342,7 +342,7 @@ impl Job {
             std::mem::replace(&mut *state, State::Ended(None))
         };
         if let State::Running { .. } = old {
-            worker.ended(self);
+            worker.ended(py, self);
         }
         // Before the outcome is on its way: what the worker made dies on the worker's own thread,
         // not some time later when another thread lets go of the last reference.

@@ -31,6 +31,7 @@ mod submission;
 mod sync;
 mod team;
 mod threads;
+mod tidy;
 mod ties;
 mod turns;
 mod worker;

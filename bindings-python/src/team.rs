@@ -80,6 +80,7 @@ impl Team {
         let scheduler = mode.scheduler(py, num_threads);
         let (kind, threads) = threads::lease(py, num_threads, loop_factory)?;
         let crew = threads::workers_of(&threads);
+        crew.iter().for_each(|worker| worker.lease(!shared));
         let baseline = threads.iter().map(|thread| thread.handle().started()).collect();
         let roster = shared.then(GroupState::new);
         if let Some(roster) = &roster {
@@ -345,6 +346,7 @@ impl Team {
             .iter()
             .zip(&self.baseline)
             .filter(|(worker, baseline)| worker.handle().started() != **baseline)
+            .filter(|(worker, _)| !worker.was_left_tidy())
             .map(|(worker, _)| worker)
             .collect();
         if used.is_empty() {
@@ -488,7 +490,13 @@ impl CleanOrder {
             return Ok(());
         }
         let cleaned = Cleaned(Mutex::new(Some(self)));
-        imports::clean_loop(py)?.call1((event_loop, cleaned))?;
+        if Worker::is_tidy(event_loop) {
+            cleaned.__call__(py, true);
+        } else {
+            // After what waits to be called back, which might leave something behind.
+            let clean = imports::clean_loop(py)?;
+            event_loop.call_method1(intern!(py, "call_soon"), (clean, event_loop, cleaned))?;
+        }
         Ok(())
     }
 }

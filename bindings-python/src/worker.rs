@@ -5,7 +5,7 @@ use std::{
     collections::{HashMap, VecDeque},
     sync::{
         Arc, Mutex, OnceLock,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     task::{Wake, Waker},
     thread::Thread,
@@ -32,6 +32,7 @@ use crate::{
     share::Share,
     spec::{self, Source, Spec},
     sync::{Padded, lock},
+    tidy::Holdings,
 };
 
 /// How long a worker takes up new jobs before its loop's I/O, timers and running tasks have a turn.
@@ -68,6 +69,8 @@ thread_local! {
     static TAKING: Cell<bool> = const { Cell::new(false) };
     /// The keywords of the tasks of carriers, of which only the context is another each time.
     static KEYWORDS: RefCell<Option<Py<PyDict>>> = const { RefCell::new(None) };
+    /// Where its loop keeps what it has, if that shows.
+    static HOLDINGS: RefCell<Option<Holdings>> = const { RefCell::new(None) };
     /// What it has begun to take from and is to go on with, when it has seen to all else.
     static SHARES: RefCell<VecDeque<Share>> = const { RefCell::new(VecDeque::new()) };
     /// Who has sent the job whose first step runs here.
@@ -120,6 +123,10 @@ pub(crate) struct Worker {
     suspended: Mutex<HashMap<usize, Arc<Job>>>,
     /// How many these are, for others to see.
     unfinished: AtomicUsize,
+    /// It is to see for itself whether its loop is as it was made: see [`Worker::look`].
+    looks: AtomicBool,
+    /// How many jobs it had started when it saw that the loop was.
+    tidy_at: AtomicU64,
     /// The loop has taken its last job, and runs on only to end what is left on it.
     leaving: AtomicBool,
     /// The loop would not be cleaned, or could not be made: it is not to be used again.
@@ -210,7 +217,7 @@ impl Driver for AsyncioDriver {
             let bell = std::mem::take(&mut *lock(&worker.doorbell.0));
             let side = lock(&worker.side).take();
             let watched = lock(&worker.bell).take();
-            drop((bell, side, watched, KEYWORDS.take()));
+            drop((bell, side, watched, KEYWORDS.take(), HOLDINGS.take()));
         });
         let shares = SHARES.take();
         HERE.set(None);
@@ -234,6 +241,8 @@ impl Worker {
             failure: Mutex::new(None),
             suspended: Mutex::default(),
             unfinished: AtomicUsize::new(0),
+            looks: AtomicBool::new(false),
+            tidy_at: AtomicU64::new(0),
             leaving: AtomicBool::new(false),
             spoilt: AtomicBool::new(false),
         })
@@ -269,12 +278,26 @@ impl Worker {
     }
 
     /// It has ended. On the worker's thread.
-    pub(crate) fn ended(&self, job: &Arc<Job>) {
+    pub(crate) fn ended(&self, py: Python<'_>, job: &Arc<Job>) {
         let mut suspended = lock(&self.suspended);
         let ended = suspended.remove(&(Arc::as_ptr(job) as usize));
-        self.unfinished.store(suspended.len(), Ordering::Relaxed);
+        let left = suspended.len();
+        self.unfinished.store(left, Ordering::Relaxed);
         drop(suspended);
         drop(ended);
+        if left == 0 && self.looks() {
+            // When what is ready on the loop has had its turn.
+            self.come_back(py);
+        }
+    }
+
+    /// Has the loop take up work again, soon. On the worker's thread.
+    fn come_back(&self, py: Python<'_>) {
+        let (call_soon, take) = match &*lock(&self.doorbell.0) {
+            Target::Loop { call_soon, take, .. } => (call_soon.clone_ref(py), take.clone_ref(py)),
+            Target::Nobody | Target::Parked(_) => return,
+        };
+        ring::ring(py, call_soon.bind(py), take.bind(py));
     }
 
     /// How many jobs have suspended here, or had a moment ago.
@@ -297,6 +320,58 @@ impl Worker {
             job.fail(py, error);
             job.finish_on(self);
         }
+    }
+
+    /// The lease begins: whether it is somebody's own, who gives the loop back when all has ended.
+    pub(crate) fn lease(&self, private: bool) {
+        self.looks.store(private, Ordering::Release);
+    }
+
+    fn looks(&self) -> bool {
+        self.looks.load(Ordering::Acquire)
+    }
+
+    /// Sees whether the loop is as it was made, so that it need not be woken for that. On its thread,
+    /// when it has run out of work.
+    ///
+    /// Only this thread starts jobs. Whoever finds this many started, knowing that all have ended,
+    /// knows that none has touched the loop since.
+    fn look(&self, py: Python<'_>) -> PyResult<()> {
+        if !self.looks() || self.unfinished() > 0 {
+            return Ok(());
+        }
+        let started = self.handle().started();
+        if started == self.tidy_at.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let event_loop = self.event_loop(py);
+        // That of the caller is let go of when the loop is given back.
+        if Self::is_tidy(&event_loop)
+            && event_loop.getattr(intern!(py, "_exception_handler"))?.is_none()
+        {
+            self.tidy_at.store(started, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// Whether this loop, the one of this thread, shows that it is as it was made, but for settings.
+    pub(crate) fn is_tidy(event_loop: &Bound<'_, PyAny>) -> bool {
+        let holdings = HOLDINGS.take();
+        // Where the look fails, so does cleaning, which tells.
+        let looks = |holdings: &Holdings| holdings.are_its_own(event_loop).unwrap_or(false);
+        let tidy = holdings.as_ref().is_some_and(looks);
+        HOLDINGS.set(holdings);
+        tidy
+    }
+
+    /// Whether the loop is as it was made, as far as is known, all its jobs having ended; the next
+    /// lease has settings of its own.
+    pub(crate) fn was_left_tidy(&self) -> bool {
+        let tidy = self.tidy_at.load(Ordering::Acquire) == self.handle().started();
+        if tidy && let Some(side) = &mut *lock(&self.side) {
+            side.settings = None;
+        }
+        tidy
     }
 
     pub(crate) fn spoil(&self) {
@@ -706,8 +781,13 @@ impl LoopSide {
                 return Ok(());
             }
             Again::AfterPace | Again::Soon => true,
-            Again::WhenWoken if tired => return worker.nap(py),
-            Again::WhenWoken => false,
+            Again::WhenWoken => {
+                worker.look(py)?;
+                if tired {
+                    return worker.nap(py);
+                }
+                false
+            }
             Again::Never => {
                 worker.event_loop(py).call_method0(intern!(py, "stop"))?;
                 false
@@ -744,6 +824,18 @@ impl LoopSide {
     /// be read.
     fn own_bell(&self, descriptor: i32) {
         *lock(&self.worker.bell) = Some(Arc::new(Bell::new(descriptor)));
+    }
+
+    /// This is where the loop keeps what it has, the loop's own as yet.
+    #[expect(clippy::unused_self, reason = "it is this thread's")]
+    fn show(
+        &self,
+        event_loop: &Bound<'_, PyAny>,
+        descriptors: Bound<'_, PyDict>,
+        generators: Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        HOLDINGS.set(Some(Holdings::of(event_loop, descriptors, generators)?));
+        Ok(())
     }
 
     /// Takes work from now on, on this loop.

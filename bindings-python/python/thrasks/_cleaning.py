@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ._gather import GatheringFuture
 from ._generators import Generators
-from ._registered import registered_with
+from ._registered import Selected, registered_with
 from ._shutdown import is_ending
 
 if TYPE_CHECKING:
-    from ._registered import Recorded, Selected
+    from ._registered import Recorded
+    from ._thrasks import _LoopSide
 
 #: How long, in seconds, what was left behind on a loop may take to end.
 CLEANING_TIME = 3.0
@@ -26,6 +27,10 @@ CLEANING_TIME = 3.0
 #: How often, in seconds, to look whether something is over that does not tell.
 LOOK: Final = 0.005
 
+
+#: How many turns of the loop what waits to be called back has before the loop is cleaned: it may
+#: have others called back in its turn, which may leave something behind.
+TURNS: Final = 8
 
 #: The generator of a gather that ends what is left of it: the loop's end is what it is for.
 _KEEPER = GatheringFuture._keep.__code__
@@ -53,25 +58,37 @@ def watch(loop: asyncio.AbstractEventLoop) -> None:
     watch_generators(loop)
 
 
+def show(loop: asyncio.AbstractEventLoop, side: _LoopSide) -> None:
+    """Show the native half where a loop of asyncio's keeps what it has, if it has a selector."""
+    registered = _local.registered
+    if isinstance(registered, Selected) and type(registered.descriptors) is dict:
+        side.show(loop, registered.descriptors, _local.generators)
+
+
 def watch_generators(loop: asyncio.AbstractEventLoop) -> None:
     """Keep track of the asynchronous generators of this thread's loop, before each of its runs."""
     _local.generators.watch(loop)
 
 
-def clean(loop: asyncio.AbstractEventLoop, done: Callable[[bool], None]) -> None:
+def clean(
+    loop: asyncio.AbstractEventLoop, done: Callable[[bool], None], turns: int = TURNS
+) -> None:
     """Put a loop back into the state in which it was made, and call `done` with whether it is."""
     try:
-        _begin(loop, done)
+        _begin(loop, done, turns)
     except BaseException as exc:
         _give_up(loop, exc, done)
         if isinstance(exc, (KeyboardInterrupt, SystemExit)):
             raise
 
 
-def _begin(loop: asyncio.AbstractEventLoop, done: Callable[[bool], None]) -> None:
+def _begin(loop: asyncio.AbstractEventLoop, done: Callable[[bool], None], turns: int) -> None:
     if is_ending():
         # That does all of this, by tasks that are not to be taken for somebody's.
         done(False)
+        return
+    if turns and not all(_is_ours(handle._callback) for handle in _ready(loop)):
+        loop.call_soon(clean, loop, done, turns - 1)
         return
     if loop.get_task_factory() is not _local.task_factory:
         loop.set_task_factory(_local.task_factory)
@@ -195,15 +212,20 @@ def _closes_generator(task: asyncio.Task[Any]) -> bool:
 
 def _cancel_timers(loop: Any) -> None:
     """Cancel the timers of those who had the loop, as its end would, where it shows them."""
-    # One that is due has been moved to what the loop runs next. Any thread may append to that while
-    # this looks, which an iterator does not bear; only this one takes from it.
-    ready = getattr(loop, "_ready", ())
-    soon = [ready[index] for index in range(len(ready))]
-    due = [each for each in soon if isinstance(each, asyncio.TimerHandle)]
+    # One that is due has been moved to what the loop runs next.
+    due = [each for each in _ready(loop) if isinstance(each, asyncio.TimerHandle)]
     for handle in [*getattr(loop, "_scheduled", ()), *due]:
         callback = handle._callback
         if callback is not None and not _is_ours(callback):
             handle.cancel()
+
+
+def _ready(loop: Any) -> list[Any]:
+    """Return what the loop runs next, where it shows that."""
+    # Any thread may append to it while this looks, which an iterator does not bear; only this one
+    # takes from it.
+    ready = getattr(loop, "_ready", ())
+    return [ready[index] for index in range(len(ready))]
 
 
 def _is_ours(callback: Any) -> bool:

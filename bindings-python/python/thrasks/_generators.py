@@ -37,7 +37,8 @@ class Generators:
         self._lasting = False
         self._numbers = itertools.count()
         # Every step on it is a single one: any thread may free a generator.
-        self._known: dict[int, weakref.ref[_Generator]] = {}
+        #: They, by their numbers.
+        self.known: dict[int, weakref.ref[_Generator]] = {}
 
     def watch(self, loop: Any) -> None:
         """Keep track of those of a loop: on its thread, before each of its runs."""
@@ -84,14 +85,14 @@ class Generators:
             nonlocal number, finalizer
             self.stirred = True
             if sys.get_asyncgen_hooks().finalizer is finalizer:
-                self._known[number] = weakref.ref(generator)
+                self.known[number] = weakref.ref(generator)
                 number, finalizer = self._finalizer(their_finalizer)
                 replaced(finalizer)
                 sys.set_asyncgen_hooks(finalizer=finalizer)
             else:
                 # Somebody has set another.
                 other = next(self._numbers)
-                self._known[other] = weakref.ref(generator, lambda _: self._forget(other))
+                self.known[other] = weakref.ref(generator, lambda _: self._forget(other))
             if their_firstiter is not None:
                 their_firstiter(generator)
 
@@ -99,17 +100,17 @@ class Generators:
 
     def look(self) -> tuple[list[_Generator], bool]:
         """Return those that can be reached, and whether there are any that vanish."""
-        found = [generator() for generator in list(self._known.values())]
+        found = [generator() for generator in list(self.known.values())]
         return [generator for generator in found if generator is not None], None in found
 
     def forget_vanishing(self) -> None:
         """Wait for those that vanish no more."""
-        for number, generator in list(self._known.items()):
+        for number, generator in list(self.known.items()):
             if generator() is None:
                 self._forget(number)
 
     def _forget(self, number: int) -> None:
-        self._known.pop(number, None)
+        self.known.pop(number, None)
 
     def _finalizer(self, finalizer: _Hook | None) -> tuple[int, _Hook]:
         """Return a number and a finalizer for a generator."""

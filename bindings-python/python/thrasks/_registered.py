@@ -23,6 +23,8 @@ class Selected:
     def __init__(self, loop: Any, selector: Any) -> None:
         self._loop = loop
         self._map = selector.get_map()
+        #: The same as a dictionary, where it is one.
+        self.descriptors: dict[int, Any] | None = getattr(selector, "_fd_to_key", None)
         #: The loop's own: the end of the pipe by which it is woken.
         self._own = frozenset(self._map)
 

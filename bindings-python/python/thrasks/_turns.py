@@ -17,20 +17,21 @@ from ._thrasks import _Turns
 _HOW_IT_CALLS_BACK = ("call_soon", "_call_soon", "_run_once")
 
 
-def hasten(loop: Any) -> Callable[[], None]:
+def hasten(loop: Any) -> Callable[[], None] | None:
     """Have a loop that calls back as asyncio's do call back at less cost, unless it is unwanted.
 
     Returns:
-        What undoes that, before the loop is closed: only the loop's own method refuses then.
+        What undoes that, before the loop is closed: only the loop's own method refuses then. None
+        if the loop was left as it is.
     """
     if os.environ.get("THRASKS_CARRIERS") == "0":
-        return lambda: None
+        return None
     own = all(
         getattr(type(loop), name, None) is getattr(asyncio.BaseEventLoop, name, loop)
         for name in _HOW_IT_CALLS_BACK
     )
     if not own or type(getattr(loop, "_ready", None)) is not deque or "call_soon" in vars(loop):
-        return lambda: None
+        return None
     loop.call_soon = _Turns(loop).call_soon
 
     def undo() -> None:

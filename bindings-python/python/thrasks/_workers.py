@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _thrasks
 from ._arguments import FREE_THREADED
-from ._cleaning import watch, watch_generators
+from ._cleaning import show, watch, watch_generators
 from ._shutdown import EXIT_TIME, begin_end, begin_run
 from ._turns import hasten
 
@@ -76,6 +76,8 @@ def run(side: _LoopSide, loop_factory: Callable[[], asyncio.AbstractEventLoop] |
         # Before anything else, as one of the loop's own.
         _hang_bell(loop, side)
         watch(loop)
+        if slow_down is not None:
+            show(loop, side)
         _retire_when_idle(loop, side)
         _let_go_of_objects(loop)
         begin_run()
@@ -91,13 +93,15 @@ def run(side: _LoopSide, loop_factory: Callable[[], asyncio.AbstractEventLoop] |
         begin_end()
         side.leave()
         asyncio.set_event_loop(None)
-        slow_down()
+        if slow_down is not None:
+            slow_down()
         with contextlib.suppress(Exception):
             loop.close()
         raise
     begin_end()
     side.leave()
-    slow_down()
+    if slow_down is not None:
+        slow_down()
     _close(loop)
 
 

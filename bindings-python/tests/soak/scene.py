@@ -102,7 +102,7 @@ def _tell_pool(pool: thrasks.LoopPool) -> Iterator[str]:
 
 
 def _tell_generators(generators: Generators) -> Iterator[str]:
-    if known := [generator() for generator in list(generators._known.values())]:
+    if known := [generator() for generator in list(generators.known.values())]:
         yield f"generators on a worker: {known!r}"
 
 

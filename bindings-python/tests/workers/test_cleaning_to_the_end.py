@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from support import Signal, for_ever, reports
+from support import Signal, eventually_async, for_ever, reports
 
 from thrasks import ThreadedTaskGroup, _cleaning, threaded_gather
 
@@ -47,6 +47,37 @@ class TestOneAfterAnother:
                 group.create_task(child())
         assert [stray.cancelled() for stray in strays] == [True]
         assert [report["message"].rpartition(": ")[2] for report in seen] == ["2 tasks"]
+
+    @pytest.mark.parametrize("turns", range(4))
+    @pytest.mark.parametrize("of_a_gather", [False, True], ids=["group", "gather"])
+    @pytest.mark.not_in("uvloop", reason="it shows nobody what it is to call back")
+    async def test_what_a_callback_starts_some_turns_later_is_ended_too(
+        self, of_a_gather: bool, turns: int
+    ) -> None:
+        strays: list[asyncio.Task[None]] = []
+        over = Signal()
+
+        def start(loop: asyncio.AbstractEventLoop, left: int) -> None:
+            if left:
+                loop.call_soon(start, loop, left - 1)
+            else:
+                strays.append(loop.create_task(for_ever()))
+                strays[0].add_done_callback(lambda _: over.set())
+
+        async def child() -> None:
+            loop = asyncio.get_running_loop()
+            loop.call_soon(start, loop, turns)
+
+        with reports() as seen:
+            if of_a_gather:
+                await threaded_gather(child(), num_threads=1)
+                await over.wait()
+                assert await eventually_async(lambda: bool(seen))
+            else:
+                async with ThreadedTaskGroup(1) as group:
+                    group.create_task(child())
+        assert [stray.cancelled() for stray in strays] == [True]
+        assert [report["message"].rpartition(": ")[2] for report in seen] == ["1 task"]
 
 
 class TestWhatIsTold:

@@ -275,6 +275,7 @@ def test_once_it_is_undone_a_closed_loop_refuses() -> None:
     loop = asyncio.SelectorEventLoop()
     own = loop.call_soon
     undo = hasten(loop)
+    assert undo is not None
     assert loop.call_soon != own
     undo()
     assert loop.call_soon == own
