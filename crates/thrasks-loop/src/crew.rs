@@ -88,6 +88,11 @@ impl<J> Crew<J> {
                 crew.lose(worker, 0);
             }
         }
+        // Those that sleep are woken by the first job for them. Nobody has woken them for what is
+        // there already.
+        if !crew.scheduler.is_empty() {
+            crew.loops.iter().for_each(|handle| handle.notify());
+        }
         crew
     }
 

@@ -40,6 +40,9 @@ pub(crate) struct Shared<J> {
     seat: Mutex<Option<Seat<J>>>,
     /// Bumped, with the lock on `seat` held, whenever the seat changes.
     seat_epoch: AtomicUsize,
+    /// The loop's thread has a copy of the seat. Set by it before it takes one, lowered after it has
+    /// let go of it.
+    has_copy: AtomicBool,
     stopping: AtomicBool,
     /// Set once, with the lock on `seat` held.
     over: AtomicBool,
@@ -57,6 +60,7 @@ impl<J> Shared<J> {
             counters: Counters::new(),
             seat: Mutex::new(None),
             seat_epoch: AtomicUsize::new(0),
+            has_copy: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             over: AtomicBool::new(false),
             exited: AtomicBool::new(false),
@@ -77,12 +81,26 @@ impl<J> Shared<J> {
         self.seat_epoch.load(Ordering::Acquire)
     }
 
-    pub(crate) fn seat(&self) -> (usize, Option<Seat<J>>) {
+    /// A copy of the seat for the loop's own thread, which is to [let go](Self::let_go) of it when it
+    /// has nothing to do.
+    pub(crate) fn copy_seat(&self) -> (usize, Option<Seat<J>>) {
+        // Before the lock: whoever takes the seat away after this has had it finds the flag.
+        self.has_copy.store(true, Ordering::Relaxed);
+        self.seat()
+    }
+
+    /// The loop's thread has let go of its copy.
+    pub(crate) fn let_go(&self) {
+        self.has_copy.store(false, Ordering::Release);
+    }
+
+    fn seat(&self) -> (usize, Option<Seat<J>>) {
         let seat = lock(&self.seat);
         (self.seat_epoch.load(Ordering::Relaxed), seat.clone())
     }
 
-    /// Seats the loop, unless it is over. Returns whether it did.
+    /// Seats the loop, unless it is over. Returns whether it did. It is not woken: it looks for its
+    /// seat whenever it looks for work.
     ///
     /// Under the lock, as is the end of the loop: either that finds the seat, or this finds the
     /// end. So no scheduler is left with a loop that is over and that nobody missed.
@@ -97,10 +115,15 @@ impl<J> Shared<J> {
         };
         // Outside the lock: the last reference to a scheduler drops the jobs in it.
         drop(old);
-        self.inbox.notify();
         true
     }
 
+    /// Takes the seat away. A loop that has a copy is woken to let go of it: nobody else keeps the
+    /// scheduler.
+    ///
+    /// Its thread raises the flag before it locks the seat for the copy, and this looks at it after
+    /// it has taken the seat under the same lock: either this comes later, and finds the flag (or the
+    /// copy gone), or there is nothing to copy.
     pub(crate) fn leave_seat(&self) {
         let old = {
             let mut seat = lock(&self.seat);
@@ -108,7 +131,9 @@ impl<J> Shared<J> {
             seat.take()
         };
         drop(old);
-        self.inbox.notify();
+        if self.has_copy.load(Ordering::Acquire) {
+            self.inbox.notify();
+        }
     }
 
     pub(crate) fn stop(&self) {

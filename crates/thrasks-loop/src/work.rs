@@ -41,7 +41,8 @@ pub struct Work<J> {
 /// The seat as this loop last saw it, so that taking a job locks nothing.
 struct Cached<J> {
     epoch: usize,
-    seat: Option<Seat<J>>,
+    /// `None`: it has let go of it, and is to look again.
+    seat: Option<Option<Seat<J>>>,
 }
 
 /// What [`Work::next`] found.
@@ -75,7 +76,7 @@ pub enum Next<J> {
 
 impl<J> Work<J> {
     pub(crate) fn new(shared: Arc<Shared<J>>) -> Self {
-        Self { shared, cached: RefCell::new(Cached { epoch: 0, seat: None }) }
+        Self { shared, cached: RefCell::new(Cached { epoch: 0, seat: Some(None) }) }
     }
 
     /// The name of the loop's thread.
@@ -259,6 +260,7 @@ impl<J> Work<J> {
             None => {
                 counters.looked();
                 self.with_seat(|seat| seat.crew.went_idle());
+                self.let_go();
                 Next::Idle
             }
         }
@@ -332,14 +334,27 @@ impl<J> Work<J> {
 
     /// Reads the seat, after looking whether the loop was moved to another one.
     fn with_seat<R>(&self, read: impl FnOnce(&Seat<J>) -> R) -> Option<R> {
-        if self.cached.borrow().epoch != self.shared.seat_epoch() {
-            let (epoch, seat) = self.shared.seat();
-            let old = self.cached.replace(Cached { epoch, seat });
-            self.shared.counters.set_seated(0);
+        let is_current = {
+            let cached = self.cached.borrow();
+            cached.seat.is_some() && cached.epoch == self.shared.seat_epoch()
+        };
+        if !is_current {
+            let (epoch, seat) = self.shared.copy_seat();
+            let old = self.cached.replace(Cached { epoch, seat: Some(seat) });
+            if old.epoch != epoch {
+                self.shared.counters.set_seated(0);
+            }
             // Last: the last reference to a scheduler drops the jobs in it.
             drop(old);
         }
-        self.cached.borrow().seat.as_ref().map(read)
+        self.cached.borrow().seat.as_ref().and_then(Option::as_ref).map(read)
+    }
+
+    /// Keeps nothing of the seat until the next look: the loop need not be woken when it loses it.
+    fn let_go(&self) {
+        let old = self.cached.borrow_mut().seat.take();
+        drop(old);
+        self.shared.let_go();
     }
 }
 

@@ -127,6 +127,36 @@ pub fn a_loop_that_is_seated_finds_what_waits_there() {
     shared.leave_seat();
 }
 
+/// A loop that loses its seat while it looks for work keeps nothing of it, or is woken to let go.
+pub fn a_loop_that_loses_its_seat_lets_go_of_it() {
+    let only = Loop::new();
+    let shared = only.shared.clone();
+    let scheduler = Arc::new(RoundRobin::new(1));
+    let crew = Crew::new(scheduler.clone(), vec![LoopHandle::new(shared.clone())], None);
+    let thread = thread::spawn(move || {
+        let work = Work::new(only.shared.clone());
+        // Twice: the second time it takes another copy, or finds that there is no seat.
+        for _ in 0..2 {
+            work.acknowledge();
+            assert!(matches!(work.next(), Next::Idle));
+        }
+        assert!(!work.is_shared(), "and a third time, with no look for work after it");
+        if work.is_notified() {
+            work.acknowledge();
+            assert!(matches!(work.next(), Next::Idle));
+        }
+        work
+    });
+    drop(crew);
+    shared.leave_seat();
+    let work = thread.join().unwrap();
+    if work.is_notified() {
+        assert!(matches!(work.next(), Next::Idle));
+    }
+    assert_eq!(Arc::strong_count(&scheduler), 1, "nobody keeps the scheduler");
+    drop(work);
+}
+
 /// Who waits until all is done is woken, and by then it is done: also what was in a loop's hands.
 pub fn who_waits_for_the_end_of_all_jobs_waits_as_long_as_that_and_no_longer() {
     let only = Loop::new();
