@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex};
 use pyo3::{exceptions::PyStopIteration, prelude::*};
 use thrasks_loop::{Next, Work};
 
-pub(crate) use self::raw::{Seat, Step, Stock, are_alike, may_be, step};
+pub(crate) use self::raw::{Looked, Seat, Step, Stock, are_alike, may_be, step};
 use crate::{
     gather::{Gather, Item, item_by_itself},
     home::Home,

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use pyo3::{intern, prelude::*};
+use pyo3::{intern, prelude::*, types::PyType};
 use thrasks_group::Ticket;
 
 use crate::{
@@ -13,6 +13,7 @@ use crate::{
     imports,
     job::{Cancel, Job},
     members::Members,
+    mould::Mould,
     outcome::Outcome,
     sync::lock,
 };
@@ -195,11 +196,22 @@ impl JobRef {
         job: &Arc<Job>,
         name: Option<Bound<'py, PyAny>>,
     ) -> PyResult<(Bound<'py, PyAny>, Py<Self>)> {
+        static MOULD: Mould = Mould::new();
         let reference = Bound::new(py, Self::new(job.clone(), name.map(Bound::unbind)))?;
+        let home = job.home();
+        let event_loop = home.event_loop(py);
+        let class = imports::handle_type(py)?.cast::<PyType>()?;
+        let debug = home.is_in_debug_mode(py)?;
+        if !debug && let Some(handle) = MOULD.cast(class, event_loop, reference.as_any()) {
+            return Ok((handle, reference.unbind()));
+        }
         // As its class would do it, in a third of the time.
-        let handle = imports::new_handle(py)?.call1((imports::handle_type(py)?,))?;
-        imports::init_future(py)?.call((&handle,), Some(job.home().of_future(py)?))?;
+        let handle = imports::new_handle(py)?.call1((class,))?;
+        imports::init_future(py)?.call((&handle,), Some(home.of_future(py)?))?;
         handle.setattr(intern!(py, "_job"), &reference)?;
+        if !debug {
+            MOULD.learn(&handle, event_loop, reference.as_any());
+        }
         Ok((handle, reference.unbind()))
     }
 

@@ -17,6 +17,7 @@ mod life;
 mod local;
 mod mapping;
 mod members;
+mod mould;
 mod orders;
 mod outcome;
 mod pins;

@@ -95,14 +95,16 @@ pub(crate) fn may_be(py: Python<'_>) -> bool {
 }
 
 /// An object and its words, from the first that belongs to it.
-struct Looked<'py> {
+pub(crate) struct Looked<'py> {
     object: Bound<'py, PyAny>,
     first: *const AtomicUsize,
     count: usize,
+    /// How many of them lie behind it.
+    after: usize,
 }
 
 impl<'py> Looked<'py> {
-    fn at(object: &Bound<'py, PyAny>) -> Option<Self> {
+    pub(crate) fn at(object: &Bound<'py, PyAny>) -> Option<Self> {
         let class: Bound<'_, PyType> = object.get_type();
         // SAFETY: `class` is a living type object, and its head is never written once it is made.
         let (size, item, flags) = unsafe {
@@ -118,7 +120,13 @@ impl<'py> Looked<'py> {
         }
         // SAFETY: what is of a type with either flag is preceded by two pointers.
         let first = unsafe { object.as_ptr().cast::<AtomicUsize>().sub(before) };
-        Some(Self { object: object.clone(), first, count })
+        Some(Self { object: object.clone(), first, count, after })
+    }
+
+    /// Its words but for those behind it: there Python keeps how much room it gave the object for
+    /// attributes, which changes from one to the next.
+    pub(crate) fn fields(&self) -> &[AtomicUsize] {
+        &self.words()[..self.count - self.after]
     }
 
     fn words(&self) -> &[AtomicUsize] {

@@ -10,6 +10,7 @@ import gc
 import io
 import sys
 import threading
+import weakref
 
 import pytest
 from support import (
@@ -307,3 +308,49 @@ class TestHandleAwaitedElsewhere:  # row 19
                 last = group.create_task(link(last))
         assert last is not None
         assert last.result() == 19
+
+
+class TestHowHandlesAreMade:
+    """One after the other, they are made in a shorter way than the first."""
+
+    COUNT = 100
+
+    async def test_they_refer_to_their_loop_and_let_go_of_it(self) -> None:
+        loop = asyncio.get_running_loop()
+
+        async def round_() -> None:
+            async with ThreadedTaskGroup(2) as group:
+                tasks = [group.create_task(value(number)) for number in range(self.COUNT)]
+                assert all(loop in gc.get_referents(task) for task in tasks)
+                assert all(task.get_loop() is loop for task in tasks)
+            assert [await task for task in tasks] == list(range(self.COUNT))
+
+        await round_()
+        before = sys.getrefcount(loop)
+        for _ in range(3):
+            await round_()
+        assert sys.getrefcount(loop) - before < self.COUNT
+
+    async def test_they_are_as_asyncio_makes_a_future(self) -> None:
+        async with ThreadedTaskGroup(1) as group:
+            first, second = group.create_task(value(1)), group.create_task(value(2))
+            theirs = asyncio.get_running_loop().create_future()
+            for name in ("_loop", "_exception", "_result", "_cancel_message", "_callbacks"):
+                ours = [getattr(task, name) for task in (first, second)]
+                assert ours == [getattr(theirs, name)] * 2
+            assert weakref.ref(second)() is second
+            theirs.cancel()
+
+    @pytest.mark.not_in("uvloop", reason="its debug mode crashes (uvloop issue 730)")
+    async def test_in_debug_mode_they_know_where_they_were_made(self) -> None:
+        loop = asyncio.get_running_loop()
+        async with ThreadedTaskGroup(1) as group:
+            # One without it, before and after.
+            debug = loop.get_debug()
+            tasks: list[ThreadedTask[int]] = []
+            for now in (False, True, False):
+                loop.set_debug(now)
+                tasks.append(group.create_task(value(1)))
+            loop.set_debug(debug)
+        traces = [getattr(task, "_source_traceback", None) for task in tasks]
+        assert [trace is not None for trace in traces] == [False, True, False]
