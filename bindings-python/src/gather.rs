@@ -22,7 +22,7 @@ use crate::{
     outcome::Outcome,
     pool::Workers,
     share::Taken,
-    spec::{self, Snapshot, Source, Spec},
+    spec::{self, Snapshot, Source, Spec, Surroundings},
     submission::Submission,
     sync::{in_drop, lock},
     team::{Refused, Team},
@@ -121,7 +121,10 @@ pub(crate) fn item_by_itself(
             return false;
         }
     };
-    let spec = Spec::in_context(Source::Coroutine(coroutine.unbind()), context);
+    let spec = Spec::in_context(
+        Source::Coroutine(coroutine.unbind()),
+        Surroundings::Own(context.unbind()),
+    );
     let home = gather.home.clone();
     let place = Place::Gather(GatherPlace { gather, index });
     !Job::new(spec, home, place, None, None).start(py, worker)
@@ -440,12 +443,12 @@ impl GatherJobs {
                 .enumerate()
                 .map(|(index, coroutine)| {
                     let source = Source::Coroutine(coroutine.unbind());
-                    let spec = Spec::in_context(source, gather.snapshot.copy(py)?);
+                    let context = Surroundings::CopyOf(gather.snapshot.clone());
+                    let spec = Spec::in_context(source, context);
                     let place = Place::Gather(GatherPlace { gather: gather.clone(), index });
-                    Ok(Job::new(spec, home.clone(), place, submission.gate().cloned(), None))
+                    Job::new(spec, home.clone(), place, submission.gate().cloned(), None)
                 })
-                .collect::<PyResult<Vec<_>>>()
-                .inspect_err(|_| coroutines.iter().for_each(|coroutine| spec::close(&coroutine)))?;
+                .collect::<Vec<_>>();
             let sent = submission.submit_batch(py, &jobs);
             (jobs, sent)
         };

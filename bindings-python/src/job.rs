@@ -72,7 +72,8 @@ enum State {
 
 /// What goes back to the caller's loop.
 struct Parcel {
-    outcome: Outcome,
+    /// `None` where it has gone another way.
+    outcome: Option<Outcome>,
     /// What that loop is to let go of.
     rest: Option<(Py<PyAny>, Option<Arc<Snapshot>>)>,
 }
@@ -168,7 +169,7 @@ impl Job {
         base: Option<&Arc<Snapshot>>,
     ) -> Boarding {
         // A task is told its name as it is made.
-        if self.handle_place().is_none_or(|place| place.name(py).is_some()) {
+        if self.handle_place().is_some_and(|place| place.name(py).is_some()) {
             return Boarding::Refused;
         }
         let mut state = lock(&self.state);
@@ -208,19 +209,26 @@ impl Job {
     /// Its coroutine has returned in a carrier, and goes back to the caller's loop with the value, to
     /// be let go of there.
     pub(crate) fn arrive(self: &Arc<Self>, py: Python<'_>, value: Py<PyAny>, coroutine: Py<PyAny>) {
-        self.leave_lists(py);
-        let outcome = Outcome::Value(value);
+        let mut outcome = Some(Outcome::Value(value));
+        // Otherwise it goes straight to its place.
+        let delivered = outcome.take_if(|_| matches!(self.place, Place::Handle(_)));
         let old = {
             let mut state = lock(&self.state);
             let snapshot = match &mut *state {
                 State::Starting(_, snapshot) => snapshot.take(),
                 _ => None,
             };
-            let parcel = Parcel { outcome, rest: Some((coroutine, snapshot)) };
+            let parcel = Parcel { outcome: delivered, rest: Some((coroutine, snapshot)) };
             std::mem::replace(&mut *state, State::Ended(Some(parcel)))
         };
         drop(old);
-        self.home.send(py, self.clone());
+        match outcome {
+            Some(outcome) => self.deliver_outcome(py, outcome),
+            None => {
+                self.leave_lists(py);
+                self.home.send(py, self.clone());
+            }
+        }
     }
 
     /// The task of a carrier is its own, and has suspended.
@@ -447,7 +455,8 @@ impl Job {
                 self.leave_executor(py);
             }
             Place::Handle(_) => {
-                *lock(&self.state) = State::Ended(Some(Parcel { outcome, rest: None }));
+                *lock(&self.state) =
+                    State::Ended(Some(Parcel { outcome: Some(outcome), rest: None }));
                 self.home.send(py, self.clone());
             }
         }
@@ -596,7 +605,7 @@ impl Job {
             _ => return None,
         };
         drop(rest);
-        Some(outcome)
+        outcome
     }
 }
 

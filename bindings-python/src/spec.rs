@@ -152,8 +152,7 @@ impl Spec {
     }
 
     /// The same for a context that is the task's alone.
-    pub(crate) fn in_context(source: Source, context: Bound<'_, PyAny>) -> Self {
-        let context = Surroundings::Own(context.unbind());
+    pub(crate) fn in_context(source: Source, context: Surroundings) -> Self {
         Self { source, context, keywords: None, shares_context: false }
     }
 

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import inspect
 import sys
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from typing import Any
 
 
@@ -47,8 +47,9 @@ def set_awaited_by(
             asyncio.future_discard_from_awaited_by(future, task)
 
 
-def step(awaitable: Awaitable[Any]) -> None:
+def step(awaitable: Coroutine[Any, Any, Any]) -> None:
     """Run what is known not to suspend."""
-    iterator = awaitable.__await__()
-    with contextlib.suppress(StopIteration, StopAsyncIteration):
-        next(iterator)
+    try:  # noqa: SIM105 - half the time of contextlib.suppress
+        awaitable.send(None)
+    except (StopIteration, StopAsyncIteration):
+        pass
