@@ -16,10 +16,10 @@ class SchedulingMode(enum.Enum):
     """
 
     ROUND_ROBIN = "round_robin"
-    """Task ``i`` runs on worker ``i % n``: predictable, and the cheapest."""
+    """Task ``i`` runs on worker ``i % n``. This is predictable, and the cheapest."""
 
     QUEUE = "queue"
-    """Tasks wait in one queue, and a worker takes the next one when it is free: uneven work
+    """Tasks wait in one queue, and a worker takes the next one when it is free. So uneven work
     balances itself, and no task waits behind a busy worker while another is idle."""
 
     LEAST_LOADED = "least_loaded"

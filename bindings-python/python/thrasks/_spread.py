@@ -259,8 +259,7 @@ def as_completed(
         timeout: How many seconds after this call a result may still be waited for.
 
     Returns:
-        An iterator of both kinds: over the futures with ``async for``, over coroutines with
-        ``for``.
+        An iterator over the futures for ``async for``, and over coroutines for ``for``.
 
     Raises:
         TypeError: An argument is not awaitable or not hashable, or an option is of the wrong type.

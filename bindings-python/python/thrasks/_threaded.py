@@ -229,8 +229,8 @@ def threaded(func: Any) -> Any:
             ``Generator``.
 
     Returns:
-        The function as an object that calls it: on a thread when it is itself called
-        (`ThreadedBase.async_call` is the same), here with `ThreadedBase.sync_call`.
+        An object that calls the function on a thread when it is called itself
+        (`ThreadedBase.async_call` is the same), and here with `ThreadedBase.sync_call`.
 
     Raises:
         TypeError: It is not callable, or asynchronous already.

@@ -1,0 +1,16 @@
+"""Add up the digits of large powers of two, on two threads."""
+
+import asyncio
+
+from thrasks import threaded_gather
+
+
+async def digit_sum(exponent: int) -> int:
+    return sum(int(digit) for digit in str(2**exponent))
+
+
+async def main() -> None:
+    print(await threaded_gather(*(digit_sum(10**n) for n in range(1, 5)), num_threads=2))
+
+
+asyncio.run(main())
