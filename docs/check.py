@@ -100,8 +100,11 @@ def chromium() -> Iterator[webdriver.Chrome]:
 class Check:
     """One browser on one site, and what was found to be wrong."""
 
-    def __init__(self, driver: webdriver.Chrome, site: str, pictures: Path | None) -> None:
+    def __init__(
+        self, driver: webdriver.Chrome, folder: Path, site: str, pictures: Path | None
+    ) -> None:
         self.driver = driver
+        self.folder = folder
         self.site = site
         self.pictures = pictures
         self.faults: list[str] = []
@@ -175,7 +178,8 @@ class Check:
             count += 1
             target = urlsplit(url).path.removeprefix("/") or "index.html"
             if target not in self.places:
-                self.fault(f"{page}: a link to {target}, which is no page")
+                if not (self.folder / target).is_file():
+                    self.fault(f"{page}: a link to {target}, which is not there")
             elif place and unquote(place) not in self.places[target]:
                 self.fault(f"{page}: a link to {target}#{place}, which is no place")
         return count
@@ -221,7 +225,7 @@ def main() -> None:
     if args.pictures is not None:
         args.pictures.mkdir(parents=True, exist_ok=True)
     with serve(args.site) as site, chromium() as driver:
-        check = Check(driver, site, args.pictures)
+        check = Check(driver, args.site, site, args.pictures)
         for page in pages:
             for width in WIDTHS:
                 check.open(page, width)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
 from sphinx.pycode import ModuleAnalyzer
+from sphinx.util import logging
 
 import thrasks
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from sphinx.addnodes import pending_xref
     from sphinx.application import Sphinx
     from sphinx.environment import BuildEnvironment
+
+LOGGER = logging.getLogger(__name__)
 
 project = "thrasks"
 version = release = version_of("thrasks")
@@ -45,7 +48,8 @@ toc_object_entries_show_parents = "hide"
 
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
-autodoc_class_signature = "mixed"
+# How to make one is in `__init__`'s docstring.
+autoclass_content = "both"
 napoleon_numpy_docstring = False
 
 html_theme = "furo"
@@ -140,7 +144,7 @@ OURS = {
 }
 
 # What leads nowhere, and need not: type variables, and what a docstring names of another's.
-PLAIN = {"A", "B", "C", "P", "Q", "S", "SendT", "T", "YieldT", "_T", "__anext__", "eager_start"}
+PLAIN = {"A", "B", "C", "P", "P.args", "P.kwargs", "Q", "S", "SendT", "T", "YieldT", "__anext__", "eager_start"}
 
 
 def parameters() -> set[str]:
@@ -173,7 +177,7 @@ def resolve(
         anchor = f"module-{name}" if name in MODULES else name
         uri = f"https://docs.python.org/3/{page}.html#{anchor}"
         return nodes.reference("", "", content, refuri=uri)
-    if target in PARAMETERS or target.rpartition(".")[2].lstrip("~") in PLAIN:
+    if target in PARAMETERS or not PLAIN.isdisjoint({target, target.rpartition(".")[2]}):
         return content
     return None
 
@@ -196,7 +200,23 @@ def signature_of(
         analyzer = ModuleAnalyzer.for_module(module)
         analyzer.analyze()
         analyzer.overloads.pop(getattr(obj, "__qualname__", ""), None)
-    return None
+    if signature is None:
+        return None
+    # autodoc does not know how such parameters are written.
+    signature = signature.replace(
+        "*args: ~typing.~P, **kwargs: ~typing.~P", "*args: P.args, **kwargs: P.kwargs"
+    ).replace("[[~P]", "[P")
+    if what == "function":
+        written = names_in(signature)
+        if written != (actual := list(inspect.signature(obj).parameters)):
+            LOGGER.warning("%s: its parameters are %s, not %s", name, actual, written)
+    return signature, returns or ""
+
+
+def names_in(signature: str) -> list[str]:
+    """Return the names of the parameters of a signature that is written out."""
+    (function,) = ast.parse(f"def _{signature.replace('~', '')}: ...").body
+    return [node.arg for node in ast.walk(function) if isinstance(node, ast.arg)]
 
 
 def stub_signatures() -> dict[str, tuple[str, str]]:
@@ -207,9 +227,11 @@ def stub_signatures() -> dict[str, tuple[str, str]]:
         for method in one.body if isinstance(one, ast.ClassDef) else ():
             if isinstance(method, ast.FunctionDef):
                 del method.args.args[:1]
+                returns = ast.unparse(method.returns) if method.returns else ""
+                # `_T` is private to the stub.
                 found[f"{one.name}.{method.name}"] = (
-                    f"({ast.unparse(method.args)})",
-                    ast.unparse(method.returns) if method.returns else "",
+                    f"({ast.unparse(method.args)})".replace("_T", "T"),
+                    returns.replace("_T", "T"),
                 )
     return found
 

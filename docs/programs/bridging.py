@@ -19,6 +19,11 @@ from thrasks import (
     threaded_iterable,
 )
 
+SQUARES = """
+    WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers)
+    SELECT n, n * n FROM numbers
+"""
+
 
 @threaded
 def slow_square(n: int) -> int:
@@ -31,9 +36,7 @@ def squares() -> Iterator[tuple[int, int]]:
     connection = sqlite3.connect(":memory:")
     try:
         # Endless: it is never more than 100 rows ahead.
-        yield from connection.execute(
-            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i, i * i FROM n"
-        )
+        yield from connection.execute(SQUARES)
     finally:
         connection.close()
         print("connection closed")

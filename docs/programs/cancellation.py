@@ -54,7 +54,7 @@ async def main() -> None:
             await ready
             group.create_task(fail())
     except* (ValueError, OSError) as errors:
-        print(errors.message, errors.exceptions)
+        print(errors.message, *map(repr, errors.exceptions), sep="; ")
 
     # A time limit around a group. There may be one in a task as well.
     try:

@@ -15,7 +15,11 @@ class Seen:
     thread: str = ""
 
 
-async def look(seen: Seen, here: asyncio.AbstractEventLoop, ready: asyncio.Event) -> None:
+async def look(
+    seen: Seen,
+    here: asyncio.AbstractEventLoop,
+    ready: asyncio.Event,
+) -> None:
     seen.task = asyncio.current_task()
     seen.loop = asyncio.get_running_loop()
     seen.thread = threading.current_thread().name
@@ -30,8 +34,9 @@ async def main() -> None:
         handle = group.create_task(look(seen, here, ready), name="look")
         await ready.wait()
 
-        # Inside it is a task of asyncio's, on the loop of a worker, on a thread of its own.
-        print("inside:", type(seen.task).__name__, seen.task in asyncio.all_tasks(seen.loop))
+        # Inside it is a task of asyncio's, on the loop of a worker, on another thread.
+        there = asyncio.all_tasks(seen.loop)
+        print("inside:", type(seen.task).__name__, seen.task in there)
         print("on a loop of its own:", seen.loop is not here)
         print("on a worker's thread:", seen.thread.startswith("thrasks-loop-"))
 

@@ -28,7 +28,7 @@ async def main() -> None:
         async with executor.map(square, itertools.count(), buffersize=10) as results:
             async for result in results:
                 if result > 20:
-                    break  # What is under way is cancelled, and has ended when the block has.
+                    break  # What is under way is cancelled; it ends before the block.
         print(result)
 
         # Asynchronous inputs.
@@ -39,8 +39,8 @@ async def main() -> None:
         print(sum([result async for result in executor.map(square, range(100))]))
 
     # The same in one call; and each result as soon as it is there.
-    async with threaded_map(square, range(5), num_threads=2, ordered=False) as unordered:
-        print(sorted([result async for result in unordered]))
+    unordered = threaded_map(square, range(5), num_threads=2, ordered=False)
+    print(sorted([result async for result in unordered]))
 
     later: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     async for future in as_completed([later, square(3)], num_threads=2):
@@ -49,8 +49,9 @@ async def main() -> None:
             later.set_result(0)
 
     # Not forever.
+    in_time = threaded_map(asyncio.sleep, [0, 3600], num_threads=2, timeout=0.5)
     try:
-        async for _ in threaded_map(asyncio.sleep, [0, 3600], num_threads=2, timeout=0.5):
+        async for _ in in_time:
             print("one")
     except TimeoutError:
         print("and no more in time")

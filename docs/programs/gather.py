@@ -43,7 +43,8 @@ async def main() -> None:
 
     # 100 coroutines on one thread, at most 3 of them at a time.
     meter = Meter()
-    await threaded_gather(*(meter.run() for _ in range(100)), num_threads=1, max_concurrency=3)
+    runs = [meter.run() for _ in range(100)]
+    await threaded_gather(*runs, num_threads=1, max_concurrency=3)
     print("at once:", meter.most)
 
     # It is a future: cancelling it cancels what it gathers, and waits for that.

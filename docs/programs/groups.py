@@ -51,7 +51,7 @@ async def main() -> None:
             group.create_task(crawl.follow("design", group), name="design")
             await asyncio.sleep(3600)  # Interrupted, and so would the other tasks be.
     except KeyError as error:
-        # One error comes as it is. asyncio.TaskGroup would raise an ExceptionGroup of one.
+        # As it is. asyncio.TaskGroup would raise an ExceptionGroup of one.
         print("no such page:", error, "-", error.__notes__[0].partition(" on ")[0])
 
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from thrasks import threaded_gather
 
-DOCUMENT = json.dumps([{"id": n, "name": f"user {n}", "tags": ["a", "b"]} for n in range(2_000)])
+DOCUMENT = json.dumps([{"id": n, "name": f"user {n}"} for n in range(3_000)])
 
 
 async def parse() -> int:
@@ -33,25 +33,31 @@ async def timed(name: str, work: Callable[[], Awaitable[object]]) -> None:
 
 
 async def main() -> None:
-    await timed("20 documents, asyncio", lambda: asyncio.gather(*(parse() for _ in range(20))))
+    await timed(
+        "20 documents, asyncio",
+        lambda: asyncio.gather(*(parse() for _ in range(20))),
+    )
     await timed(
         "20 documents, 2 threads",
         lambda: threaded_gather(*(parse() for _ in range(20)), num_threads=2),
     )
-    await timed("nothing at all, asyncio", lambda: asyncio.gather(double(1)))
-    await timed("nothing at all, a thread", lambda: threaded_gather(double(1), num_threads=1))
 
-    # Work that is small is better done in pieces that are not: here 100 of 1 000 numbers each.
+    # One coroutine that does nothing: what is left is the waking of a thread.
+    await timed("nothing at all, asyncio", lambda: asyncio.gather(double(1)))
+    await timed(
+        "nothing at all, a thread",
+        lambda: threaded_gather(double(1), num_threads=1),
+    )
+
+    # Small work is better done in larger pieces.
     await timed(
         "100 000 numbers one by one, 2 threads",
         lambda: threaded_gather(*map(double, range(100_000)), num_threads=2),
     )
-    starts = range(0, 100_000, 1_000)
+    pieces = [range(start, start + 1_000) for start in range(0, 100_000, 1_000)]
     await timed(
         "100 000 numbers in 100 pieces",
-        lambda: threaded_gather(
-            *(double_all(range(start, start + 1_000)) for start in starts), num_threads=2
-        ),
+        lambda: threaded_gather(*map(double_all, pieces), num_threads=2),
     )
 
 

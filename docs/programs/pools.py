@@ -18,7 +18,7 @@ async def lease() -> set[str]:
 
 
 async def main() -> None:
-    # A group leases its threads when it is entered, and gives them back. The next one has them.
+    # A group leases its threads and gives them back. The next one has the same.
     first, second = await lease(), await lease()
     print("the same threads:", first == second)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import queue
+import textwrap
 import threading
 
 from thrasks import FromThreadChannel, ThreadedTaskGroup
@@ -34,7 +35,7 @@ async def ask(port: int, questions: queue.SimpleQueue[str], answers: Answers) ->
     try:
         while True:
             try:
-                word = questions.get_nowait()  # It never waits, so it does not block the loop.
+                word = questions.get_nowait()  # It never blocks the loop.
             except queue.Empty:
                 return
             writer.write(f"{word}\n".encode())
@@ -78,7 +79,7 @@ async def misuse() -> None:
             group.create_task(set_from_elsewhere(event))
     except RuntimeError as error:
         print(error)
-        print(error.__notes__[1])
+        print(textwrap.fill(error.__notes__[1], 80))
 
 
 asyncio.run(main())

@@ -10,7 +10,8 @@ async def digit_sum(exponent: int) -> int:
 
 
 async def main() -> None:
-    print(await threaded_gather(*(digit_sum(10**n) for n in range(1, 5)), num_threads=2))
+    sums = [digit_sum(10**n) for n in range(1, 5)]
+    print(await threaded_gather(*sums, num_threads=2))
 
 
 asyncio.run(main())

@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -29,6 +30,8 @@ enum Command {
     Soak(Soak),
     /// Run the benchmarks: Python side by side with asyncio and others, drawn as an image, then criterion
     Bench(Bench),
+    /// Build the documentation site, and check it in a browser if asked to
+    Docs(Docs),
     /// Make sure of a free-threaded CPython and print where it is
     Python(Interpreter),
 }
@@ -92,6 +95,18 @@ struct Bench {
     quick: bool,
 }
 
+#[derive(Debug, Args)]
+struct Docs {
+    #[command(flatten)]
+    interpreter: Interpreter,
+    /// Open every page in Chromium, follow every link, and search
+    #[arg(long)]
+    check: bool,
+    /// Check, and leave a picture of each page in this folder: wide, narrow and dark
+    #[arg(long, value_name = "FOLDER")]
+    pictures: Option<PathBuf>,
+}
+
 impl Interpreter {
     fn wanted(&self) -> Wanted {
         if self.gil { Wanted::WithGil } else { Wanted::FreeThreaded }
@@ -124,6 +139,9 @@ pub(crate) fn run() -> Result<ExitCode> {
         Command::Soak(soak) => {
             let plan = commands::soak::Plan::new(soak.minutes, soak.seed);
             commands::soak::run(soak.interpreter.wanted(), plan)
+        }
+        Command::Docs(Docs { interpreter, check, pictures }) => {
+            commands::docs::run(interpreter.wanted(), check, pictures.as_deref())
         }
         Command::Bench(bench) => commands::bench::run(bench.interpreter.wanted(), bench.quick),
     }
@@ -195,6 +213,18 @@ mod tests {
         let Some(Command::Test(test)) = cli.command else { panic!("not the tests") };
         assert!(test.python_only);
         assert_eq!(test.pytest, ["-k", "gather"]);
+    }
+
+    #[test]
+    fn a_site_is_checked_if_it_is_asked_for() {
+        let parse = |args: &[&str]| {
+            let cli = Cli::try_parse_from(["xtask", "docs"].iter().chain(args)).ok()?;
+            let Some(Command::Docs(docs)) = cli.command else { panic!("not the site") };
+            Some((docs.check, docs.pictures, docs.interpreter.gil))
+        };
+        assert_eq!(parse(&[]), Some((false, None, false)));
+        let pictures = Some(PathBuf::from("there"));
+        assert_eq!(parse(&["--check", "--pictures", "there"]), Some((true, pictures, false)));
     }
 
     #[test]

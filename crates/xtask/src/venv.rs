@@ -26,6 +26,8 @@ pub(crate) enum Group {
     Lint,
     /// What the benchmarks use.
     Bench,
+    /// What the documentation site is built and checked with.
+    Docs,
 }
 
 impl Group {
@@ -36,6 +38,7 @@ impl Group {
             Self::Test => "test",
             Self::Lint => "lint",
             Self::Bench => "bench",
+            Self::Docs => "docs",
         }
     }
 }
@@ -215,7 +218,9 @@ mod tests {
         let project = Project::locate().unwrap();
         let text = fs::read_to_string(project.path("bindings-python/pyproject.toml")).unwrap();
         let section = table(&text, "dependency-groups").unwrap();
-        for group in [Group::Build, Group::Examples, Group::Test, Group::Lint, Group::Bench] {
+        for group in
+            [Group::Build, Group::Examples, Group::Test, Group::Lint, Group::Bench, Group::Docs]
+        {
             let begins = format!("{} = [", group.name());
             assert!(
                 section.lines().any(|line| line.starts_with(&begins)),

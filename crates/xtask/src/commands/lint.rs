@@ -28,9 +28,9 @@ pub(crate) fn run(wanted: Wanted) -> Result<ExitCode> {
     Ok(steps.finish())
 }
 
-/// The packages the Python lints need, beside the halves' own.
+/// The packages that every check needs, the Python lints among them.
 pub(super) fn groups(parts: Parts) -> &'static [Group] {
-    if parts.python { &[Group::Build, Group::Test, Group::Lint] } else { &[] }
+    if parts.python { &[Group::Build, Group::Test, Group::Lint, Group::Docs] } else { &[] }
 }
 
 /// What needs no Python.
@@ -113,6 +113,7 @@ pub(super) fn python(steps: &mut Steps, project: &Project, prepared: &Prepared) 
         ("package", "bindings-python/python"),
         ("tests", "bindings-python/tests"),
         ("examples", "examples/python"),
+        ("programs of the site", "docs/programs"),
     ] {
         let name = format!("mypy of the {what}");
         if has_python_files(&project.path(folder)) {
@@ -136,7 +137,7 @@ fn ruff(project: &Project, environment: &Environment, command: &[&str]) -> Comma
     let mut ruff = Command::new(environment.program("ruff"));
     ruff.current_dir(project.root()).args(command).arg("--config").arg(settings(project));
     ruff.arg("--cache-dir").arg(environment.folder().join("ruff-cache"));
-    ruff.args(["bindings-python", "examples", "benches"]);
+    ruff.args(["bindings-python", "examples", "benches", "docs"]);
     ruff
 }
 

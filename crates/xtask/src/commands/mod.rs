@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod demo;
+pub(crate) mod docs;
 mod flavours;
 pub(crate) mod lint;
 mod outside;

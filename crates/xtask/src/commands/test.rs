@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 
 use super::prepare::Prepared;
-use super::{Parts, flavours, lint, outside};
+use super::{Parts, docs, flavours, lint, outside};
 use crate::process;
 use crate::project::Project;
 use crate::python::Wanted;
@@ -109,6 +109,7 @@ fn python(
     if every_flavour {
         flavours::others(steps, project, prepared, pytest_args)?;
     }
+    docs::in_steps(steps, project, prepared.installed())?;
     let Some(environment) = prepared.installed() else {
         steps.skip("Python examples", "the wheel is not installed");
         return Ok(());
