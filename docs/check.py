@@ -110,6 +110,8 @@ class Check:
         self.faults: list[str] = []
         self.places: dict[str, set[str]] = {}
         self.links: set[tuple[str, str]] = set()
+        #: The address of each request.
+        self.requests: dict[str, str] = {}
         # What a browser does as it starts is not the site's.
         for log in ("browser", "performance"):
             driver.get_log(log)
@@ -146,18 +148,20 @@ class Check:
         """Look at what the console and the network have to tell since the last time."""
         for entry in self.driver.get_log("browser"):
             self.fault(f"{where}: console: {entry['message']}")
-        urls = {}
         for entry in self.driver.get_log("performance"):
             message = json.loads(entry["message"])["message"]
             method, details = message["method"], message["params"]
             if method == "Network.requestWillBeSent":
-                url = urls[details["requestId"]] = details["request"]["url"]
+                url = self.requests[details["requestId"]] = details["request"]["url"]
                 if not url.startswith((self.site, "data:", "blob:", "chrome:", "about:")):
                     self.fault(f"{where}: leaves the site: {url}")
             elif method == "Network.responseReceived" and details["response"]["status"] >= 400:
                 self.fault(f"{where}: {details['response']['status']} {details['response']['url']}")
             elif method == "Network.loadingFailed" and not details.get("canceled"):
-                self.fault(f"{where}: {details['errorText']}: {urls.get(details['requestId'])}")
+                # What no page has asked for, the browser has for itself.
+                url = self.requests.get(details["requestId"])
+                if url is not None:
+                    self.fault(f"{where}: {details['errorText']}: {url}")
 
     def collect(self, page: str) -> None:
         """Note the places of a page, and its links."""

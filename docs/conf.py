@@ -53,6 +53,7 @@ autoclass_content = "both"
 napoleon_numpy_docstring = False
 
 html_theme = "furo"
+pygments_dark_style = "github-dark"
 html_title = "thrasks"
 html_static_path = ["static"]
 html_favicon = "static/icon.svg"
@@ -144,7 +145,8 @@ OURS = {
 }
 
 # What leads nowhere, and need not: type variables, and what a docstring names of another's.
-PLAIN = {"A", "B", "C", "P", "P.args", "P.kwargs", "Q", "S", "SendT", "T", "YieldT", "__anext__", "eager_start"}
+PLAIN = {"A", "B", "C", "P", "P.args", "P.kwargs", "Q", "S", "SendT", "T", "YieldT"}
+PLAIN |= {"__anext__", "eager_start"}
 
 
 def parameters() -> set[str]:

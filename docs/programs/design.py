@@ -23,8 +23,9 @@ async def look(
     seen.task = asyncio.current_task()
     seen.loop = asyncio.get_running_loop()
     seen.thread = threading.current_thread().name
-    # To the other loop: what is called there is the only way to touch anything of it.
-    here.call_soon_threadsafe(ready.set)
+    # In the next turn of this loop, when this task sleeps, call something on the other loop.
+    # That is the only way to touch what belongs to it.
+    seen.loop.call_soon(here.call_soon_threadsafe, ready.set)
     await asyncio.sleep(3600)
 
 
