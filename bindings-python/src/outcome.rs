@@ -84,14 +84,19 @@ fn note_origin(error: &Bound<'_, PyAny>, task: &Bound<'_, PyAny>, worker: &str) 
     }
     let add_note = error.getattr(intern!(py, "add_note"))?;
     add_note.call1((note,))?;
-    // What asyncio says in debug mode, of any loop; it does not know of ours.
-    if error.is_instance_of::<PyRuntimeError>()
-        && error.str()?.to_cow()?.starts_with("Non-thread-safe operation")
-    {
+    if error.is_instance_of::<PyRuntimeError>() && is_of_another_loop(&error.str()?.to_cow()?) {
         add_note.call1((
             "An asyncio object (a Lock, an Event, a Queue, a future) that tasks of another loop use \
              was used here. Share it among the tasks of one loop, or use threading's or queue's.",
         ))?;
     }
     Ok(())
+}
+
+/// Whether this is what asyncio says where something of another loop is used; it does not know of ours.
+/// The first only in debug mode, and only once the loops' threads have met there.
+fn is_of_another_loop(text: &str) -> bool {
+    text.starts_with("Non-thread-safe operation")
+        || text.ends_with(" is bound to a different event loop")
+        || text.ends_with(" attached to a different loop")
 }

@@ -284,6 +284,7 @@ class TestMisuseInDebugMode:
             logging.getLogger("asyncio").setLevel(logging.NOTSET)
         (error, *others) = raised.value.exceptions
         assert others == []
+        assert "use threading's" in error.__notes__[-1]
         return error
 
     async def test_a_contended_lock(self) -> None:
@@ -306,7 +307,6 @@ class TestMisuseInDebugMode:
         assert "Non-thread-safe operation" in str(error)
         # On the side that misuses it: the one that released a lock that another loop waits for.
         assert names[0] in error.__notes__[0]
-        assert "use threading's" in error.__notes__[1]
 
     async def test_an_event_of_another_loop(self) -> None:
         event, waiting = asyncio.Event(), Signal()
