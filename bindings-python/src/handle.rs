@@ -196,22 +196,18 @@ impl JobRef {
         job: &Arc<Job>,
         name: Option<Bound<'py, PyAny>>,
     ) -> PyResult<(Bound<'py, PyAny>, Py<Self>)> {
-        static MOULD: Mould = Mould::new();
+        static MOULD: Mould<1> = Mould::new();
         let reference = Bound::new(py, Self::new(job.clone(), name.map(Bound::unbind)))?;
         let home = job.home();
         let event_loop = home.event_loop(py);
         let class = imports::handle_type(py)?.cast::<PyType>()?;
-        let debug = home.is_in_debug_mode(py)?;
-        if !debug && let Some(handle) = MOULD.cast(class, event_loop, reference.as_any()) {
-            return Ok((handle, reference.unbind()));
-        }
-        // As its class would do it, in a third of the time.
-        let handle = imports::new_handle(py)?.call1((class,))?;
-        imports::init_future(py)?.call((&handle,), Some(home.of_future(py)?))?;
-        handle.setattr(intern!(py, "_job"), &reference)?;
-        if !debug {
-            MOULD.learn(&handle, event_loop, reference.as_any());
-        }
+        let handle = MOULD.cast(class, event_loop, [reference.as_any()], || {
+            // As its class would do it, in a third of the time.
+            let handle = imports::new_handle(py)?.call1((class,))?;
+            imports::init_future(py)?.call((&handle,), Some(home.of_future(py)?))?;
+            handle.setattr(intern!(py, "_job"), &reference)?;
+            Ok(handle)
+        })?;
         Ok((handle, reference.unbind()))
     }
 

@@ -114,16 +114,6 @@ impl Home {
         Ok(self.of_future.get_or_init(|| keywords.unbind()).bind(py))
     }
 
-    /// Whether the loop is in debug mode.
-    pub(crate) fn is_in_debug_mode(&self, py: Python<'_>) -> PyResult<bool> {
-        let event_loop = self.event_loop(py);
-        // What asyncio's own method returns, in a tenth of the time.
-        match event_loop.getattr_opt(intern!(py, "_debug"))? {
-            Some(debug) => debug.is_truthy(),
-            None => event_loop.call_method0(intern!(py, "get_debug"))?.is_truthy(),
-        }
-    }
-
     /// Whether the loop is closed.
     pub(crate) fn is_closed(&self, py: Python<'_>) -> bool {
         self.waker.is_closed(py)

@@ -15,7 +15,7 @@ use pyo3::{
     exceptions::{PyRuntimeError, PyValueError},
     intern,
     prelude::*,
-    types::{PyDict, PyTuple, PyWeakrefReference},
+    types::{PyDict, PyTuple, PyType, PyWeakrefReference},
 };
 use thrasks_pool::{Act, Roster, Ticket};
 
@@ -24,6 +24,7 @@ use self::worker::Worker;
 use crate::{
     imports,
     mapping::{MapJobs, MapPlace, Via},
+    mould::Mould,
     outcome::Outcome,
     spec::{Source, close},
     sync::{in_drop, lock},
@@ -187,15 +188,20 @@ impl LocalJobs {
 }
 
 impl LocalJobs {
-    /// Submits a job. Returns its future, which is made with the keywords of the owner: its loop.
+    /// Submits a job. Returns its future, which is made for the loop of the owner.
     fn submit<'py>(slf: &Bound<'py, Self>, source: Source) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
         let shared = &slf.get().0;
-        let keywords = slf.getattr(intern!(py, "_keywords"))?.cast_into::<PyDict>()?;
-        let future = imports::pooled_task(py)?.call((), Some(&keywords))?;
+        static MOULD: Mould<0> = Mould::new();
+        let event_loop = slf.getattr(intern!(py, "loop"))?;
+        let class = imports::pooled_task(py)?.cast::<PyType>()?;
+        let future = MOULD.cast(class, &event_loop, [], || {
+            let keywords = PyDict::new(py);
+            keywords.set_item(intern!(py, "loop"), &event_loop)?;
+            class.call((), Some(&keywords))
+        })?;
         let target = Target::Future(future.clone().unbind());
-        let event_loop = || keywords.as_any().get_item("loop");
-        let key = shared.push(slf.as_any(), event_loop, source, target)?;
+        let key = shared.push(slf.as_any(), || Ok(event_loop), source, target)?;
         let reference = LocalRef { shared: Arc::downgrade(shared), key };
         future.setattr(intern!(py, "_job"), Bound::new(py, reference)?)?;
         Ok(future)

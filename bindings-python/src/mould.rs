@@ -2,13 +2,14 @@
 //!
 //! Each task of a group has a future, and to initialise one is most of what it costs to make it: its
 //! class looks its argument up by name and asks the loop, in Python, whether it is in debug mode.
-//! What comes of it are two references in an object that is otherwise as it was allocated. A mould
+//! What comes of it is a reference, or two, in an object that is otherwise as it was allocated. A mould
 //! writes them there. Why that is sound:
 //!
 //! - *They are those fields.* CPython tells nobody where they lie, so it is looked for, once: one
 //!   future is made as its class does it, another is only allocated, and their words are compared,
-//!   but for what Python keeps behind an object. There is a mould only if they differ in two words, which in the one are null
-//!   and in the other the addresses of the loop and of what our class adds to it.
+//!   but for what Python keeps behind an object. There is a mould only if they differ in as many
+//!   words as there are references, and each is the address of one of them in the first future and
+//!   null in the other.
 //! - *References are counted.* What is put there becomes the object's, which lets go of it as it is
 //!   freed.
 //! - *Nobody reads it meanwhile.* The object was allocated a moment ago, on this thread. The
@@ -19,73 +20,87 @@
 
 use std::sync::{OnceLock, atomic::Ordering};
 
-use pyo3::{ffi, prelude::*, types::PyType};
+use pyo3::{ffi, intern, prelude::*, types::PyType};
 
 use crate::carrier::{Looked, may_be};
 
-/// What is known of the futures of one class.
-pub(crate) struct Mould(OnceLock<Option<Fields>>);
+/// What is known of the futures of one class: where the reference to the loop lies among the words of
+/// one, and those to `N` objects more.
+pub(crate) struct Mould<const N: usize>(OnceLock<Option<(usize, [usize; N])>>);
 
-/// Where the two references lie, among the words of an object.
-#[derive(Clone, Copy)]
-struct Fields {
-    event_loop: usize,
-    own: usize,
-}
-
-impl Mould {
+impl<const N: usize> Mould<N> {
     pub(crate) const fn new() -> Self {
         Self(OnceLock::new())
     }
 
-    /// Makes a future of this loop, of the class that this is the mould of, with `own` in the field
-    /// that the class has for it. `None` where it is to be made as its class does it.
+    /// Makes a future of this class, the one that this is the mould of, for this loop, with these
+    /// objects in the fields that the class has for them: where it can, and otherwise as `make` does.
     pub(crate) fn cast<'py>(
         &self,
         class: &Bound<'py, PyType>,
         event_loop: &Bound<'py, PyAny>,
-        own: &Bound<'py, PyAny>,
-    ) -> Option<Bound<'py, PyAny>> {
-        let Fields { event_loop: first, own: second } = (*self.0.get()?)?;
-        let future = allocate(class).ok()?;
-        let looked = Looked::at(&future)?;
+        own: [&Bound<'py, PyAny>; N],
+        make: impl FnOnce() -> PyResult<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let known = self.0.get();
+        if matches!(known, Some(None)) || is_in_debug_mode(event_loop)? {
+            return make();
+        }
+        let Some(&(of_loop, of_own)) = known.and_then(Option::as_ref) else {
+            let made = make()?;
+            self.0.get_or_init(|| look(&made, event_loop, own));
+            return Ok(made);
+        };
+        let future = allocate(class)?;
+        let Some(looked) = Looked::at(&future) else { return make() };
         let fields = looked.fields();
-        for (field, object) in [(first, event_loop), (second, own)] {
+        for (field, object) in of_own.into_iter().zip(own).chain([(of_loop, event_loop)]) {
             fields[field].store(object.clone().into_ptr() as usize, Ordering::Release);
         }
-        Some(future)
+        Ok(future)
     }
+}
 
-    /// Learns where the fields are from a future that was made, just now, as its class does it.
-    pub(crate) fn learn(
-        &self,
-        made: &Bound<'_, PyAny>,
-        event_loop: &Bound<'_, PyAny>,
-        own: &Bound<'_, PyAny>,
-    ) {
-        self.0.get_or_init(|| {
-            if !may_be(made.py()) {
-                return None;
-            }
-            let blank = allocate(&made.get_type()).ok()?;
-            let (made, blank) = (Looked::at(made)?, Looked::at(&blank)?);
-            let mut differing = made
-                .fields()
-                .iter()
-                .zip(blank.fields())
-                .map(|(made, blank)| (made.load(Ordering::Relaxed), blank.load(Ordering::Relaxed)))
-                .enumerate()
-                .filter(|(_, (made, blank))| made != blank);
-            let (first, second) = (differing.next()?, differing.next()?);
-            if differing.next().is_some() {
-                return None;
-            }
-            let place = |object: &Bound<'_, PyAny>| {
-                let filled = (object.as_ptr() as usize, 0);
-                [first, second].into_iter().find(|(_, words)| *words == filled).map(|(at, _)| at)
-            };
-            Some(Fields { event_loop: place(event_loop)?, own: place(own)? })
-        });
+/// Finds out where the fields are in a future that was made, just now, as its class does it.
+fn look<const N: usize>(
+    made: &Bound<'_, PyAny>,
+    event_loop: &Bound<'_, PyAny>,
+    own: [&Bound<'_, PyAny>; N],
+) -> Option<(usize, [usize; N])> {
+    if !may_be(made.py()) {
+        return None;
+    }
+    let blank = allocate(&made.get_type()).ok()?;
+    let (made, blank) = (Looked::at(made)?, Looked::at(&blank)?);
+    let differing: Vec<_> = made
+        .fields()
+        .iter()
+        .zip(blank.fields())
+        .map(|(made, blank)| (made.load(Ordering::Relaxed), blank.load(Ordering::Relaxed)))
+        .enumerate()
+        .filter(|(_, (made, blank))| made != blank)
+        .collect();
+    if differing.len() != N + 1 {
+        return None;
+    }
+    let place = |object: &Bound<'_, PyAny>| {
+        let filled = (object.as_ptr() as usize, 0);
+        differing.iter().find(|(_, words)| *words == filled).map(|(at, _)| *at)
+    };
+    let mut fields = [0; N];
+    for (field, object) in fields.iter_mut().zip(own) {
+        *field = place(object)?;
+    }
+    Some((place(event_loop)?, fields))
+}
+
+/// Whether a loop is in debug mode.
+fn is_in_debug_mode(event_loop: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = event_loop.py();
+    // What asyncio's own method returns, in a tenth of the time.
+    match event_loop.getattr_opt(intern!(py, "_debug"))? {
+        Some(debug) => debug.is_truthy(),
+        None => event_loop.call_method0(intern!(py, "get_debug"))?.is_truthy(),
     }
 }
 

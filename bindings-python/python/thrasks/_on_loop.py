@@ -77,8 +77,6 @@ class OnLoop(LocalJobsBase, Runner):
     def __init__(self, loop: asyncio.AbstractEventLoop, max_workers: int, prefix: str) -> None:
         del max_workers, prefix  # The native half has them.
         super().__init__(loop)
-        #: What futures are made with.
-        self._keywords = {"loop": loop}
 
     @property
     def unfinished(self) -> int:
