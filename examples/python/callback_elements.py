@@ -9,12 +9,14 @@ thread, and waits when its consumer is too slow. Leaving the loop ends it in its
 
 from __future__ import annotations
 
-import asyncio
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from xml.parsers import expat
+
+from command_line import run
 
 from thrasks import iterate_callback, single_callback
 
@@ -77,4 +79,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    sys.exit(run(main()))

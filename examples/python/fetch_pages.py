@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
+import signal
 import subprocess
 import sys
 import threading
@@ -22,6 +23,7 @@ from html.parser import HTMLParser
 
 import aiohttp
 from aiohttp import web
+from command_line import at_least_one, run
 
 from thrasks import LoopPool, TaskPoolExecutor
 
@@ -160,8 +162,11 @@ async def server() -> AsyncIterator[str]:
 
 if __name__ == "__main__":
     arguments = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    arguments.add_argument("--pages", type=int, default=PAGES, metavar="N")
-    arguments.add_argument("--threads", type=int, default=2, metavar="N")
+    arguments.add_argument("--pages", type=at_least_one, default=PAGES, help="%(default)s")
+    arguments.add_argument("--threads", type=at_least_one, default=2, help="%(default)s")
     arguments.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     given = arguments.parse_args()
-    asyncio.run(serve() if given.serve else main(given.pages, given.threads))
+    if given.serve:
+        # Ctrl-C reaches every process of the terminal; this one ends with its standard input.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.exit(run(serve() if given.serve else main(given.pages, given.threads)))

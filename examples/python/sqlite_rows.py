@@ -1,88 +1,126 @@
-"""How do I use a blocking database driver in async code? Stream its rows.
+"""How do I read a large result from a blocking database in async code? Stream its rows.
 
-The queries of `sqlite3` block, so they run on threads, and the event loop stays free: a heartbeat
-shows that. The rows come as an asynchronous iterator, which runs ahead of its consumer by 500 rows
-at most, however large the result is. Leaving the loop early closes the connection, on its thread.
+The cursor of `sqlite3` blocks, so it runs on a thread, and the event loop stays free: a heartbeat
+shows that. The rows come as an asynchronous iterator. The cursor is ahead of its consumer by
+`--buffer` rows at most and waits when that is full, so that memory stays bounded however large the
+result is. Leaving the loop early closes the connection, on its thread.
 
-    python sqlite_rows.py
+    python sqlite_rows.py [FILE [QUERY]] [--rows N] [--buffer N]
+
+Without FILE it makes a database of a million readings and reads that.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
-import itertools
+import contextlib
 import sqlite3
+import sys
 import tempfile
+import threading
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
-from thrasks import threaded, threaded_iterable
+from command_line import at_least_one, run
 
-ROWS = 50_000
+from thrasks import ThreadedIterable, threaded, threaded_iterable
+
+QUERY = "SELECT * FROM reading"
+MADE = 1_000_000
+SHOWN = 5
+
+Row = tuple[object, ...]
 
 
 @threaded
-def fill(path: Path) -> None:
-    """Make a table of readings."""
-    with closing(sqlite3.connect(path)) as connection, connection:
+def make(path: Path) -> None:
+    """Make a database, on a thread. `WITH RECURSIVE` is SQL's loop."""
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("CREATE TABLE reading (sensor INTEGER, value REAL)")
-        connection.executemany(
-            "INSERT INTO reading VALUES (?, ?)", ((i % 7, i * 0.5) for i in range(ROWS))
+        connection.execute(
+            "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n LIMIT ?)"
+            " INSERT INTO reading SELECT i % 7, i * 0.5 FROM n",
+            (MADE,),
         )
 
 
-@threaded_iterable(max_size=500)
-def readings(path: Path, sensor: int) -> Iterator[float]:
-    """Yield a sensor's values. All of it runs on one thread, as sqlite3 wants it."""
-    with closing(sqlite3.connect(path)) as connection:
-        cursor = connection.execute("SELECT value FROM reading WHERE sensor = ?", (sensor,))
-        for (value,) in cursor:
-            yield value
+class Reader:
+    """Reads rows, and counts those that are in memory."""
+
+    def __init__(self, path: Path, query: str) -> None:
+        self._path = path
+        self._query = query
+        self._lock = threading.Lock()
+        self._ahead = 0
+        self.most_ahead = 0
+
+    def rows(self) -> Iterator[Row]:
+        """Yield the rows. All of it runs on one thread, as sqlite3 wants it."""
+        uri = f"{self._path.resolve().as_uri()}?mode=ro"
+        with contextlib.closing(sqlite3.connect(uri, uri=True)) as connection:
+            for row in connection.execute(self._query):
+                self._count(1)
+                yield row
+
+    def taken(self) -> None:
+        """Take note that a row is no longer on its way."""
+        self._count(-1)
+
+    def _count(self, change: int) -> None:
+        with self._lock:
+            self._ahead += change
+            self.most_ahead = max(self.most_ahead, self._ahead)
 
 
-async def average(path: Path, sensor: int) -> float:
-    """Average a sensor's values."""
-    count, total = 0, 0.0
-    async for value in readings(path, sensor):
-        count += 1
-        total += value
-    return total / count
-
-
-async def first_above(path: Path, sensor: int, limit: float) -> float | None:
-    """Find a value. The rows after it are never fetched."""
-    async with readings(path, sensor) as values:
-        async for value in values:
-            if value > limit:
-                return value
-    return None
-
-
-async def heartbeat(beats: list[float]) -> None:
-    """Note when the event loop is free, every millisecond."""
+async def heartbeat(longest: list[float]) -> None:
+    """Note how long the event loop was busy with something else at most."""
+    loop = asyncio.get_running_loop()
     while True:
-        beats.append(asyncio.get_running_loop().time())
+        before = loop.time()
         await asyncio.sleep(0.001)
+        longest[0] = max(longest[0], loop.time() - before)
 
 
-async def main() -> None:
-    """Fill a database, and ask it."""
-    beats: list[float] = []
-    pulse = asyncio.create_task(heartbeat(beats))
+async def show(path: Path, query: str, limit: int | None, buffer: int) -> int:
+    longest, count = [0.0], 0
+    pulse = asyncio.create_task(heartbeat(longest))
+    reader = Reader(path, query)
+    try:
+        # As a decorator, `@threaded_iterable(max_size=100)`, where the size is always the same.
+        stream: ThreadedIterable[[], Row] = threaded_iterable(reader.rows, max_size=buffer)
+        async with stream() as rows:
+            async for row in rows:
+                reader.taken()
+                count += 1
+                if count <= SHOWN:
+                    print(*row, sep="\t", flush=True)
+                if count == limit:
+                    break  # The rows after this one are never fetched.
+    except sqlite3.Error as error:
+        print(f"{path}: {error}", file=sys.stderr)
+        return 1
+    finally:
+        pulse.cancel()
+    print(f"{count} rows, of which at most {reader.most_ahead} were in memory")
+    print(f"the event loop was free at least every {longest[0] * 1000:.0f} ms")
+    return 0
+
+
+async def main(path: Path | None, query: str, limit: int | None, buffer: int) -> int:
+    if path is not None:
+        return await show(path, query, limit, buffer)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "readings.db"
-        await fill(path)
-        # Seven queries at once, each on a thread.
-        averages = await asyncio.gather(*(average(path, sensor) for sensor in range(7)))
-        found = await first_above(path, sensor=3, limit=1000.0)
-    pulse.cancel()
-
-    print("averages:", *(f"{value:.1f}" for value in averages))
-    print("the first value of sensor 3 above 1000:", found)
-    longest = max(after - before for before, after in itertools.pairwise(beats))
-    print(f"the event loop was free at least every {longest * 1000:.0f} ms")
+        made = Path(folder) / "readings.db"
+        await make(made)
+        return await show(made, query, limit, buffer)
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="of sqlite")
+    parser.add_argument("query", nargs="?", default=QUERY, metavar="QUERY", help=QUERY)
+    parser.add_argument("--rows", type=at_least_one, help="so many at most (default: all)")
+    parser.add_argument("--buffer", type=at_least_one, default=500, help="rows (%(default)s)")
+    given = parser.parse_args()
+    sys.exit(run(main(given.file, given.query, given.rows, given.buffer)))
