@@ -24,6 +24,7 @@ import asyncio
 import random
 import sys
 import threading
+from collections import deque
 from collections.abc import Coroutine, Iterator, Sequence
 from contextvars import ContextVar
 from pathlib import Path
@@ -31,9 +32,11 @@ from typing import Any, TypeVar
 
 from command_line import at_least_one, run
 
-from thrasks import ThreadedTask, ThreadedTaskGroup
+from thrasks import ThreadedTask, ThreadedTaskGroup, iterate
 
 T = TypeVar("T")
+
+AT_ONCE = 1_000
 
 
 class ByKey:
@@ -103,11 +106,20 @@ def bookings(path: Path | None) -> Iterator[tuple[str, int]]:
 async def main(path: Path | None, threads: int) -> int:
     accounts: dict[str, Account] = {}
     scheduler = ByKey()
+    under_way: deque[ThreadedTask[None]] = deque()
+    print(f"accounts on {threads} loops", flush=True)
     try:
-        async with ThreadedTaskGroup(threads, mode=scheduler) as group:
-            for name, amount in bookings(path):
+        # The lines are read on a thread, ahead of what is done with them.
+        async with (
+            ThreadedTaskGroup(threads, mode=scheduler) as group,
+            iterate(bookings(path)) as lines,
+        ):
+            async for name, amount in lines:
                 account = accounts.setdefault(name, Account())
-                scheduler.create_task(group, name, book(account, amount))
+                booking = scheduler.create_task(group, name, book(account, amount))
+                under_way.append(booking)
+                if len(under_way) == AT_ONCE:
+                    await under_way.popleft()
     except (BadLineError, OSError, UnicodeDecodeError) as error:
         print(error, file=sys.stderr)
         return 1

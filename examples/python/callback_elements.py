@@ -4,11 +4,12 @@
 file ends. With `iterate_callback` this becomes an asynchronous iterator: the parser runs on a
 thread, and waits when its consumer is too slow. Leaving the loop ends it in its next callback.
 
-    python callback_elements.py
+    python callback_elements.py [--books N]
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 import tempfile
 from collections.abc import Callable
@@ -16,11 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.parsers import expat
 
-from command_line import run
+from command_line import at_least_one, run
 
 from thrasks import iterate_callback, single_callback
-
-BOOKS = 20_000
 
 
 @dataclass(frozen=True)
@@ -49,12 +48,12 @@ def root(callback: Callable[[str], None], path: Path) -> None:
         parser.ParseFile(file)
 
 
-async def main() -> None:
+async def main(books: int) -> None:
     """Parse a whole file, a part of one, and a broken one."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "books.xml"
-        books = "".join(f'<book title="volume {i}"/>' for i in range(BOOKS))
-        path.write_text(f"<library>{books}</library>")
+        titles = "".join(f'<book title="volume {i}"/>' for i in range(books))
+        path.write_text(f"<library>{titles}</library>")
         broken = Path(folder) / "broken.xml"
         broken.write_text("<library><book title='one'/><book")
 
@@ -79,4 +78,6 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run(main()))
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--books", type=at_least_one, default=20_000, help="%(default)s by default")
+    sys.exit(run(main(parser.parse_args().books)))

@@ -22,12 +22,18 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from html.parser import HTMLParser
-from urllib.parse import urldefrag, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 from command_line import at_least_one, run, seconds
 
 from thrasks import LoopPool, ThreadedTaskGroup
+
+
+def normal(url: str) -> str:
+    """Return the one way to write a page's address: no fragment, and always a path."""
+    parts = urlsplit(url)
+    return parts._replace(fragment="", path=parts.path or "/").geturl()
 
 
 class Links(HTMLParser):
@@ -40,11 +46,11 @@ class Links(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Take note of a link, without its fragment: that is the same page."""
+        """Take note of a link."""
         href = dict(attrs).get("href")
         if tag == "a" and href is not None:
             with contextlib.suppress(ValueError):  # Not even a link.
-                self.found.add(urldefrag(urljoin(self._page, href)).url)
+                self.found.add(normal(urljoin(self._page, href)))
 
 
 @dataclass(frozen=True)
@@ -99,7 +105,7 @@ class Crawler:
             self._sessions[loop] = aiohttp.ClientSession(timeout=self._timeout)
         # Where a redirect leads is a page of its own, which may have been visited.
         async with self._sessions[loop].get(url, allow_redirects=False) as answer:
-            links = {urljoin(url, where) for where in answer.headers.getall("Location", ())}
+            links = {normal(urljoin(url, to)) for to in answer.headers.getall("Location", ())}
             if answer.ok and answer.content_type == "text/html":
                 links |= Links(url, await answer.text()).found
             return str(answer.status), links
@@ -140,9 +146,10 @@ async def main(url: str, at_once: int, threads: int, timeout: float, limit: int)
 
 
 def site(text: str) -> str:
-    if urlsplit(text).scheme not in ("http", "https") or not urlsplit(text).netloc:
-        raise argparse.ArgumentTypeError(f"must be like http://127.0.0.1:8000/, got {text!r}")
-    return urljoin(text, urldefrag(text).url or "/")
+    with contextlib.suppress(ValueError):
+        if urlsplit(text).scheme in ("http", "https") and urlsplit(text).hostname:
+            return normal(text)
+    raise argparse.ArgumentTypeError(f"must be like http://127.0.0.1:8000/, got {text!r}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""How do I fetch and parse thousands of pages on all cores, a bounded number at a time?
+"""How do I fetch and parse thousands of pages, a few at a time? With an executor on all cores.
 
-With an executor on several threads: `max_workers` bounds how many pages are under way, over all of
+It runs on several threads: `max_workers` bounds how many pages are under way, over all of
 them, and `buffersize` how far the inputs are read ahead. A client session belongs to one event
 loop, so each thread's loop has its own. The pages come from an aiohttp server in another process.
 

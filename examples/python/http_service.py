@@ -17,6 +17,7 @@ import argparse
 import asyncio
 import hashlib
 import json
+import logging
 import sys
 import threading
 from collections.abc import AsyncIterator
@@ -31,10 +32,13 @@ TIMEOUT = web.AppKey("TIMEOUT", float)
 
 MOST_ROUNDS = 100_000
 
+#: Lines from many threads stay whole.
+log = logging.getLogger("http_service")
+
 
 async def hash_password(password: bytes, rounds: int) -> dict[str, object]:
     """Hash a password, round by round: some ten milliseconds of a core for each."""
-    done, name = 0, threading.current_thread().name
+    done = 0
     try:
         while done < rounds:
             password = hashlib.pbkdf2_hmac("sha256", password, b"a salt of one's own", 20_000)
@@ -42,10 +46,10 @@ async def hash_password(password: bytes, rounds: int) -> dict[str, object]:
             # Others have a turn, and a cancellation arrives.
             await asyncio.sleep(0)
     except asyncio.CancelledError:
-        print(f"{name}: cancelled after {done} of {rounds} rounds", flush=True)
+        log.info("cancelled after %d of %d rounds", done, rounds)
         raise
-    print(f"{name}: {rounds} rounds", flush=True)
-    return {"hash": password.hex(), "rounds": rounds, "thread": name}
+    log.info("%d rounds", rounds)
+    return {"hash": password.hex(), "thread": threading.current_thread().name}
 
 
 async def hashing(request: web.Request) -> web.Response:
@@ -96,6 +100,7 @@ def main() -> int:
     parser.add_argument("--timeout", type=seconds, default=5.0, help="of a request (%(default)s)")
     parser.add_argument("--grace", type=seconds, default=10.0, help="at the end (%(default)s)")
     given = parser.parse_args()
+    logging.basicConfig(format="%(threadName)s: %(message)s", level="INFO", stream=sys.stdout)
     try:
         web.run_app(
             application(given.threads, given.timeout),

@@ -84,7 +84,7 @@ class Pipeline:
 
     async def run(self, paths: list[Path], out: Path) -> None:
         """Read, count and write, all at once."""
-        with out.open("w", encoding="utf-8") as file:
+        with out.open("w", buffering=1, encoding="utf-8") as file:
             write = threaded(file.write)
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._read_all(paths))

@@ -3,11 +3,12 @@
 The cursor of `sqlite3` blocks, so it runs on a thread, and the event loop stays free: a heartbeat
 shows that. The rows come as an asynchronous iterator. The cursor is ahead of its consumer by
 `--buffer` rows at most and waits when that is full, so that memory stays bounded however large the
-result is. Leaving the loop early closes the connection, on its thread.
+result is. Leaving the loop early closes the connection, on its thread; a query that is busy finding
+its next row is interrupted.
 
     python sqlite_rows.py [FILE [QUERY]] [--rows N] [--buffer N]
 
-Without FILE it makes a database of a million readings and reads that.
+Without FILE it makes a database of some readings and reads that.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from command_line import at_least_one, run
 from thrasks import ThreadedIterable, threaded, threaded_iterable
 
 QUERY = "SELECT * FROM reading"
-MADE = 1_000_000
+MADE = 200_000
 SHOWN = 5
 
 Row = tuple[object, ...]
@@ -45,12 +46,14 @@ def make(path: Path) -> None:
         )
 
 
-class Reader:
-    """Reads rows, and counts those that are in memory."""
+class Query:
+    """A query on a thread. It counts the rows that are in memory."""
 
-    def __init__(self, path: Path, query: str) -> None:
+    def __init__(self, path: Path, text: str) -> None:
         self._path = path
-        self._query = query
+        self._text = text
+        #: Set when nobody wants more.
+        self.left = threading.Event()
         self._lock = threading.Lock()
         self._ahead = 0
         self.most_ahead = 0
@@ -59,15 +62,18 @@ class Reader:
         """Yield the rows. All of it runs on one thread, as sqlite3 wants it."""
         uri = f"{self._path.resolve().as_uri()}?mode=ro"
         with contextlib.closing(sqlite3.connect(uri, uri=True)) as connection:
-            for row in connection.execute(self._query):
-                self._count(1)
-                yield row
+            # sqlite asks that every so often while it works, and ends the query if so.
+            connection.set_progress_handler(self.left.is_set, 10_000)
+            try:
+                for row in connection.execute(self._text):
+                    self.count(1)
+                    yield row
+            except sqlite3.OperationalError:
+                if not self.left.is_set():
+                    raise
 
-    def taken(self) -> None:
-        """Take note that a row is no longer on its way."""
-        self._count(-1)
-
-    def _count(self, change: int) -> None:
+    def count(self, change: int) -> None:
+        """Take note of rows that come, or go."""
         with self._lock:
             self._ahead += change
             self.most_ahead = max(self.most_ahead, self._ahead)
@@ -82,27 +88,30 @@ async def heartbeat(longest: list[float]) -> None:
         longest[0] = max(longest[0], loop.time() - before)
 
 
-async def show(path: Path, query: str, limit: int | None, buffer: int) -> int:
-    longest, count = [0.0], 0
+async def show(path: Path, text: str, limit: int | None, buffer: int) -> int:
+    longest, count, query = [0.0], 0, Query(path, text)
     pulse = asyncio.create_task(heartbeat(longest))
-    reader = Reader(path, query)
     try:
-        # As a decorator, `@threaded_iterable(max_size=100)`, where the size is always the same.
-        stream: ThreadedIterable[[], Row] = threaded_iterable(reader.rows, max_size=buffer)
+        # A decorator where the size is always the same: `@threaded_iterable(max_size=100)`.
+        stream: ThreadedIterable[[], Row] = threaded_iterable(query.rows, max_size=buffer)
         async with stream() as rows:
-            async for row in rows:
-                reader.taken()
-                count += 1
-                if count <= SHOWN:
-                    print(*row, sep="\t", flush=True)
-                if count == limit:
-                    break  # The rows after this one are never fetched.
+            try:
+                async for row in rows:
+                    query.count(-1)
+                    count += 1
+                    if count <= SHOWN:
+                        print(*row, sep="\t", flush=True)
+                    if count == limit:
+                        break  # The rows after this one are never fetched.
+            finally:
+                # Leaving the outer block waits for the thread.
+                query.left.set()
     except sqlite3.Error as error:
         print(f"{path}: {error}", file=sys.stderr)
         return 1
     finally:
         pulse.cancel()
-    print(f"{count} rows, of which at most {reader.most_ahead} were in memory")
+    print(f"{count} rows, of which at most {query.most_ahead} were in memory")
     print(f"the event loop was free at least every {longest[0] * 1000:.0f} ms")
     return 0
 

@@ -17,6 +17,7 @@ import argparse
 import asyncio
 import contextlib
 import hashlib
+import logging
 import socket
 import sys
 import threading
@@ -26,6 +27,9 @@ from command_line import at_least_one, port, run, seconds
 from thrasks import ThreadedTaskGroup
 
 LONGEST_LINE = 64 * 1024
+
+#: Lines from many threads stay whole.
+log = logging.getLogger("tcp_server")
 
 
 async def talk(connection: socket.socket) -> None:
@@ -48,15 +52,34 @@ async def talk(connection: socket.socket) -> None:
             await writer.wait_closed()
 
 
+def set_done(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
 async def accept(listener: socket.socket) -> socket.socket:
-    """Wait for the next connection."""
+    """Wait for the next connection. No await lies between its arrival and its handler.
+
+    (`loop.sock_accept` loses a connection that arrives at the moment of its cancellation.)
+    """
+    loop = asyncio.get_running_loop()
     while True:
+        readable = loop.create_future()
+        loop.add_reader(listener, set_done, readable)
         try:
-            return (await asyncio.get_running_loop().sock_accept(listener))[0]
+            await readable
+        finally:
+            loop.remove_reader(listener)
+        try:
+            connection, _ = listener.accept()
+        except BlockingIOError:
+            continue  # Another loop was faster.
         except OSError as error:
             # Too many open files, for one. The connections that there are go on.
-            print(f"cannot accept: {error.strerror}", file=sys.stderr)
+            log.error("cannot accept: %s", error.strerror)
             await asyncio.sleep(1)
+        else:
+            return connection
 
 
 async def serve(listener: socket.socket, grace: float) -> None:
@@ -73,9 +96,10 @@ async def serve(listener: socket.socket, grace: float) -> None:
                 task.add_done_callback(clients.discard)
         except asyncio.CancelledError:
             listener.close()
+            log.info("no more connections, %d are open", len(clients))
             if clients:
                 await asyncio.wait(clients, timeout=grace)
-            print(f"{threading.current_thread().name}: {count} served, {len(clients)} cut off")
+            log.info("%d served, %d cut off", count, len(clients))
             # What is still open is cancelled by the group, which is left by an exception.
             raise
 
@@ -102,10 +126,11 @@ async def main(number: int, loops: int, grace: float) -> int:
         listener.setblocking(False)
     address, chosen = listeners[0].getsockname()
     # In ROUND_ROBIN, which is the default, as many tasks as threads are one on each.
-    async with ThreadedTaskGroup(loops) as group:
+    # (Windows' usual loop has no `add_reader`.)
+    async with ThreadedTaskGroup(loops, loop_factory=asyncio.SelectorEventLoop) as group:
         for listener in listeners:
             group.create_task(serve(listener, grace))
-        print(f"{loops} loops listen on {address}:{chosen}", flush=True)
+        log.info("%d loops listen on %s:%d", loops, address, chosen)
     return 0
 
 
@@ -115,4 +140,5 @@ if __name__ == "__main__":
     parser.add_argument("--loops", type=at_least_one, default=4, help="%(default)s by default")
     parser.add_argument("--grace", type=seconds, default=5.0, help="at the end (%(default)s)")
     given = parser.parse_args()
+    logging.basicConfig(format="%(threadName)s: %(message)s", level="INFO", stream=sys.stdout)
     sys.exit(run(main(given.port, given.loops, given.grace)))

@@ -15,7 +15,8 @@ import asyncio
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 from command_line import at_least_one, run
 
@@ -27,25 +28,34 @@ PAIRS = 8
 MESSAGE = b"x" * 1024
 
 
+@asynccontextmanager
+async def streams(
+    sock: socket.socket,
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """Read and write a socket, and close it in the end, also when the task is cancelled."""
+    reader, writer = await asyncio.open_connection(sock=sock)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+        await writer.wait_closed()
+
+
 async def echo(sock: socket.socket) -> None:
     """Send back what comes."""
-    reader, writer = await asyncio.open_connection(sock=sock)
-    while data := await reader.read(65536):
-        writer.write(data)
-        await writer.drain()
-    writer.close()
-    await writer.wait_closed()
+    async with streams(sock) as (reader, writer):
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
 
 
 async def ask(sock: socket.socket, messages: int) -> None:
     """Send messages, and wait for each to come back."""
-    reader, writer = await asyncio.open_connection(sock=sock)
-    for _ in range(messages):
-        writer.write(MESSAGE)
-        if await reader.readexactly(len(MESSAGE)) != MESSAGE:
-            raise RuntimeError("another message came back")
-    writer.close()
-    await writer.wait_closed()
+    async with streams(sock) as (reader, writer):
+        for _ in range(messages):
+            writer.write(MESSAGE)
+            if await reader.readexactly(len(MESSAGE)) != MESSAGE:
+                raise RuntimeError("another message came back")
 
 
 async def talk(messages: int) -> str:
@@ -58,6 +68,7 @@ async def talk(messages: int) -> str:
 
 
 async def main(threads: int, messages: int, factories: dict[str, LoopFactory | None]) -> None:
+    print(f"{PAIRS} pairs of sockets, {messages} messages over each", flush=True)
     for name, factory in factories.items():
         start = time.perf_counter()
         loops = await threaded_gather(

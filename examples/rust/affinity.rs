@@ -150,7 +150,7 @@ fn options() -> Result<Option<Options>, Box<dyn Error>> {
 
 fn main() -> ExitCode {
     let outcome = match options() {
-        Ok(Some(Options { path, threads })) => run(path.as_ref(), threads),
+        Ok(Some(options)) => run(&options),
         Ok(None) => {
             println!("{USAGE}");
             return ExitCode::SUCCESS;

@@ -1,0 +1,66 @@
+"""What all of the examples have in common."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import re
+
+import pytest
+
+from .program import FOLDER, to_end
+
+pytestmark = pytest.mark.process
+
+#: Not a program.
+SHARED = "command_line"
+
+NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != SHARED)
+
+#: What each takes that is a number of something, and what it has to have besides.
+COUNTS = {
+    "affinity": ("--threads", ()),
+    "callback_elements": ("--books", ()),
+    "crawl": ("--at-once", ("http://127.0.0.1:1/",)),
+    "demo": ("--threads", ()),
+    "fetch_pages": ("--pages", ()),
+    "http_service": ("--threads", ()),
+    "pipeline": ("--buffer", ()),
+    "sqlite_rows": ("--rows", ()),
+    "tcp_server": ("--loops", ()),
+    "uvloop_loops": ("--messages", ()),
+}
+
+
+def test_each_has_a_test_and_a_line_in_the_index() -> None:
+    assert len(NAMES) >= 10
+    tests = {path.stem for path in FOLDER.parents[1].glob("bindings-python/tests/**/test_*.py")}
+    assert [name for name in NAMES if f"test_{name}" not in tests] == []
+    index = (FOLDER.parent / "README.md").read_text("utf-8")
+    assert [name for name in NAMES if f"(python/{name}.py)" not in index] == []
+    assert sorted(COUNTS) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_says_which_question_it_answers_and_how_to_run_it(name: str) -> None:
+    text = ast.get_docstring(ast.parse((FOLDER / f"{name}.py").read_text("utf-8")))
+    assert text is not None
+    if name != "demo":  # It is `cargo xtask demo`.
+        assert re.match(r"How do I .+\? ", text)
+        assert f"    python {name}.py" in text
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_says_how_it_is_used_and_what_is_wrong(name: str) -> None:
+    option, others = COUNTS[name]
+    wrong = ("0", "many")
+    helped, *refused = await asyncio.gather(
+        to_end(f"{name}.py", "--help"),
+        *(to_end(f"{name}.py", *others, f"{option}={text}") for text in wrong),
+    )
+    assert (helped.code, helped.errors) == (0, "")
+    assert option in helped.output
+    for text, ended in zip(wrong, refused, strict=True):
+        assert (ended.code, ended.output) == (2, "")
+        assert f"argument {option}: must be " in ended.errors
+        assert text in ended.errors

@@ -1,0 +1,58 @@
+"""`uvloop_loops.py`."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from .program import FOLDER, LIMIT, needs_signals, running, to_end
+
+pytestmark = pytest.mark.process
+
+needs_uvloop = pytest.mark.skipif(
+    sys.platform == "win32" or sys.implementation.name != "cpython", reason="there is no uvloop"
+)
+
+
+@needs_uvloop
+async def test_the_same_tasks_run_on_both_kinds_of_loop() -> None:
+    ended = await to_end("uvloop_loops.py", "--threads", "3", "--messages", "20")
+    assert (ended.code, ended.errors) == (0, "")
+    pairs, *lines = ended.output.splitlines()
+    assert pairs == "8 pairs of sockets, 20 messages over each"
+    kinds = [
+        re.fullmatch(r"(\w+): [\d,]+ messages a second on 3 loops of (\w+)", line) for line in lines
+    ]
+    assert [kind and kind.groups() for kind in kinds] == [
+        ("asyncio", "asyncio"),
+        ("uvloop", "uvloop"),
+    ]
+
+
+@needs_uvloop
+@needs_signals
+@pytest.mark.parametrize(("after", "messages"), [("sockets", "100000000"), ("asyncio", "3000")])
+async def test_ctrl_c_ends_it_in_order(after: str, messages: str) -> None:
+    async with running("uvloop_loops.py", "--messages", messages) as program:
+        await program.wait_for(after)
+        ended = await program.interrupted()
+    assert ended.errors == "Interrupted.\n"
+    assert ("loops of uvloop" in ended.output) is False
+
+
+def test_says_how_to_get_it() -> None:
+    without = f"""if True:
+        import runpy, sys
+        sys.modules["uvloop"] = None
+        sys.path.insert(0, {str(FOLDER)!r})
+        sys.argv = ["uvloop_loops.py"]
+        runpy.run_path({str(FOLDER / "uvloop_loops.py")!r}, run_name="__main__")
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", without], capture_output=True, text=True, timeout=LIMIT, check=False
+    )
+    expected = "uvloop_loops.py: uvloop is not installed: pip install uvloop\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", expected)
