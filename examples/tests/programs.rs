@@ -264,7 +264,8 @@ fn ctrl_c_ends_the_connections_that_wait_for_their_clients() {
 #[test]
 fn ctrl_c_cuts_off_a_client_that_does_not_read_its_answers() {
     let mut service = Service::start(&["--loops", "2", "--grace", "0.2"]);
-    let client = service.connect();
+    let mut client = service.connect();
+    client.ask("before");
     client.0.get_ref().set_nonblocking(true).unwrap();
     // As many questions as there is room for: their answers, much longer, find none.
     while client.0.get_ref().write(&[b'\n'; 64 * 1024]).is_ok() {}

@@ -48,7 +48,7 @@ async def test_has_accounts_of_its_own() -> None:
     assert len(table(ended.output)) == 8
 
 
-@pytest.mark.parametrize("line", ["alice", "alice,", "alice,1.5", "", "alice;5"])
+@pytest.mark.parametrize("line", ["alice,1.5", ""])
 async def test_says_which_line_is_wrong(tmp_path: Path, line: str) -> None:
     path = tmp_path / "bookings.csv"
     path.write_text(f"alice,5\n{line}\nbob,3\n")

@@ -53,14 +53,30 @@ def test_each_says_which_question_it_answers_and_how_to_run_it(name: str) -> Non
 @pytest.mark.parametrize("name", NAMES)
 async def test_says_how_it_is_used_and_what_is_wrong(name: str) -> None:
     option, others = COUNTS[name]
-    wrong = ("0", "many")
-    helped, *refused = await asyncio.gather(
-        to_end(f"{name}.py", "--help"),
-        *(to_end(f"{name}.py", *others, f"{option}={text}") for text in wrong),
+    helped, refused = await asyncio.gather(
+        to_end(f"{name}.py", "--help"), to_end(f"{name}.py", *others, f"{option}=0")
     )
     assert (helped.code, helped.errors) == (0, "")
     assert option in helped.output
-    for text, ended in zip(wrong, refused, strict=True):
+    assert (refused.code, refused.output) == (2, "")
+    assert f"argument {option}: must be " in refused.errors
+    assert ", got " in refused.errors
+
+
+@pytest.mark.parametrize(
+    ("option", "texts", "expected"),
+    [
+        ("--loops", ("-1", "many", "1.5", ""), "must be a whole number from 1 on"),
+        ("--port", ("65536", "-1", "http"), "must be a port from 0 (any) to 65535"),
+        ("--grace", ("0", "-1", "nan", "inf", "soon"), "must be a number of seconds above 0"),
+    ],
+)
+async def test_a_bad_number_says_what_is_to_be_written(
+    option: str, texts: tuple[str, ...], expected: str
+) -> None:
+    all_ended = await asyncio.gather(
+        *(to_end("tcp_server.py", f"{option}={text}") for text in texts)
+    )
+    for text, ended in zip(texts, all_ended, strict=True):
         assert (ended.code, ended.output) == (2, "")
-        assert f"argument {option}: must be " in ended.errors
-        assert text in ended.errors
+        assert ended.errors.endswith(f"argument {option}: {expected}, got {text!r}\n")
