@@ -180,3 +180,10 @@ def test_ctrl_c_ends_it_cleanly(when: str, tmp_path: Path) -> None:
     assert process.returncode == 130
     assert errors.endswith("Interrupted.\n")
     assert "Traceback" not in errors
+
+
+def test_reads_the_standard_library_unless_told_otherwise() -> None:
+    done = demo("--limit", "20")
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+    assert "20 of " in done.stdout
+    assert "All 5 runs found the same statistics." in done.stdout

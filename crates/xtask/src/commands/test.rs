@@ -3,11 +3,9 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use super::prepare::Prepared;
 use super::{Parts, docs, flavours, lint, outside};
@@ -15,10 +13,7 @@ use crate::process;
 use crate::project::Project;
 use crate::python::Wanted;
 use crate::steps::Steps;
-use crate::venv::{Environment, Group};
-
-/// An example that takes longer hangs.
-const EXAMPLE_LIMIT: Duration = Duration::from_secs(180);
+use crate::venv::Group;
 
 /// The Python tests alone, in one flavour.
 pub(crate) fn run_flavour(
@@ -110,50 +105,5 @@ fn python(
         flavours::others(steps, project, prepared, pytest_args)?;
     }
     docs::in_steps(steps, project, prepared.installed())?;
-    let Some(environment) = prepared.installed() else {
-        steps.skip("Python examples", "the wheel is not installed");
-        return Ok(());
-    };
-    let examples = examples(project)?;
-    if examples.is_empty() {
-        steps.skip("Python examples", "there are none");
-    } else {
-        steps.run("Python examples", || run_examples(environment, &examples))?;
-    }
-    Ok(())
-}
-
-fn examples(project: &Project) -> Result<Vec<PathBuf>> {
-    let folder = project.path("examples/python");
-    if !folder.is_dir() {
-        return Ok(Vec::new());
-    }
-    let mut files: Vec<_> = folder.read_dir()?.flatten().map(|entry| entry.path()).collect();
-    files.retain(|file| file.extension().is_some_and(|ext| ext == "py"));
-    files.sort();
-    Ok(files)
-}
-
-/// Each by itself and all of them, whichever fails.
-fn run_examples(environment: &Environment, files: &[PathBuf]) -> Result<()> {
-    let mut failures = Vec::new();
-    for file in files {
-        let name = file.file_name().unwrap_or_default();
-        println!("\n$ python {}", name.to_string_lossy());
-        let mut command = environment.command([file]);
-        // A warning in an example is a fault in it, or in us.
-        command.current_dir(environment.run_folder()).env("PYTHONWARNINGS", "error");
-        if name == "demo.py" {
-            // The whole of its default input belongs to `cargo xtask demo`.
-            command.args(["--limit", "40"]);
-        }
-        if let Err(error) = process::run_within(&mut command, EXAMPLE_LIMIT) {
-            println!("{error}");
-            failures.push(name.to_string_lossy().into_owned());
-        }
-    }
-    if !failures.is_empty() {
-        bail!("{} of {} examples failed: {}", failures.len(), files.len(), failures.join(", "));
-    }
     Ok(())
 }
