@@ -2,7 +2,7 @@
 
 `xml.parsers.expat` reads a file and calls a function for each element that it finds, until the
 file ends. With `iterate_callback` this becomes an asynchronous iterator: the parser runs on a
-thread, and waits when its consumer is too slow. Leaving the loop ends it in its next callback.
+thread, and waits when its consumer is too slow. Leaving the block ends it in its next callback.
 
     python callback_elements.py [--books N]
 """
@@ -43,7 +43,13 @@ def elements(callback: Callable[[Element], None], path: Path) -> None:
 def root(callback: Callable[[str], None], path: Path) -> None:
     """Parse a file, and call back for its outermost element: only the first call counts."""
     parser = expat.ParserCreate()
-    parser.StartElementHandler = lambda name, _: callback(name)
+
+    def first(name: str, _: dict[str, str]) -> None:
+        # Nobody stops the parser once it has called back.
+        parser.StartElementHandler = None
+        callback(name)
+
+    parser.StartElementHandler = first
     with path.open("rb") as file:
         parser.ParseFile(file)
 
@@ -59,20 +65,24 @@ async def main(books: int) -> None:
 
         print("the root is a", await root(path))
 
+        # However the block is left (also by Ctrl-C), the parser has ended by then.
         count = 0
-        async for element in elements(path):
-            count += element.name == "book"
+        async with elements(path) as found:
+            async for element in found:
+                count += element.name == "book"
         print("books:", count)
 
-        async for element in elements(path):
-            if element.attributes.get("title") == "volume 10":
-                print("found volume 10, and the parser has ended")
-                break
+        async with elements(path) as found:
+            async for element in found:
+                if element.attributes.get("title") == "volume 10":
+                    break
+        print("found volume 10, and the parser has ended")
 
         # What goes wrong on the thread is raised here, after the elements before it.
         try:
-            async for element in elements(broken):
-                print("in the broken file:", element)
+            async with elements(broken) as found:
+                async for element in found:
+                    print("in the broken file:", element)
         except expat.ExpatError as error:
             print("and then:", error)
 

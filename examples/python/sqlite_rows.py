@@ -25,7 +25,7 @@ from pathlib import Path
 
 from command_line import at_least_one, run
 
-from thrasks import ThreadedIterable, threaded, threaded_iterable
+from thrasks import threaded, threaded_iterable
 
 QUERY = "SELECT * FROM reading"
 MADE = 200_000
@@ -93,7 +93,7 @@ async def show(path: Path, text: str, limit: int | None, buffer: int) -> int:
     pulse = asyncio.create_task(heartbeat(longest))
     try:
         # A decorator where the size is always the same: `@threaded_iterable(max_size=100)`.
-        stream: ThreadedIterable[[], Row] = threaded_iterable(query.rows, max_size=buffer)
+        stream = threaded_iterable(query.rows, max_size=buffer)
         async with stream() as rows:
             try:
                 async for row in rows:

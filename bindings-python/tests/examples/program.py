@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from support import eventually_async
 
 FOLDER = Path(__file__).parents[3] / "examples" / "python"
 
@@ -55,6 +56,17 @@ class Program:
     def send(self, number: signal.Signals = signal.SIGINT) -> None:
         """Send it a signal: Ctrl-C, unless it is told."""
         self._process.send_signal(number)
+
+    async def at_work(self) -> None:
+        """Wait until it has used some more of a core than now."""
+        stat = Path(f"/proc/{self._process.pid}/stat")
+
+        def used() -> int:
+            return int(stat.read_text().rpartition(")")[2].split()[11])
+
+        # In hundredths of a second.
+        enough = used() + 20
+        assert await eventually_async(lambda: used() >= enough, LIMIT)
 
     async def end(self) -> Ended:
         """Wait until it has ended."""
