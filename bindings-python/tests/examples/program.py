@@ -89,18 +89,32 @@ class Program:
         return ended
 
 
+def changed(name: str, change: str) -> list[str]:
+    """Return what Python is to be given to run a program after some other statement."""
+    path = str(FOLDER / name)
+    run = "runpy.run_path(sys.argv[0], run_name='__main__')"
+    start = f"sys.path.insert(0, {str(FOLDER)!r}); sys.argv[0] = {path!r}"
+    return ["-c", f"import runpy, sys; {change}; {start}; {run}"]
+
+
 @asynccontextmanager
-async def running(name: str, *arguments: str | Path) -> AsyncIterator[Program]:
-    """Start a program; it has ended when this is left."""
+async def running(name: str, *arguments: str | Path, change: str = "") -> AsyncIterator[Program]:
+    """Start a program, after some other statement; it has ended when this is left."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        FOLDER / name,
+        *(changed(name, change) if change else [FOLDER / name]),
         *arguments,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        # A warning in an example is a fault in it, or in us. What it prints is to be heard at once.
-        env={**os.environ, "PYTHONWARNINGS": "error", "PYTHONUNBUFFERED": "1"},
+        # A warning in an example is a fault in it, or in us. What it prints is to be heard at once;
+        # debug mode (of a flavour) would print how long things take.
+        env={
+            **os.environ,
+            "PYTHONWARNINGS": "error",
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONASYNCIODEBUG": "",
+        },
     )
     program = Program(process)
     try:
@@ -111,7 +125,7 @@ async def running(name: str, *arguments: str | Path) -> AsyncIterator[Program]:
         await program.end()
 
 
-async def to_end(name: str, *arguments: str | Path) -> Ended:
+async def to_end(name: str, *arguments: str | Path, change: str = "") -> Ended:
     """Run a program to its end."""
-    async with running(name, *arguments) as program:
+    async with running(name, *arguments, change=change) as program:
         return await program.end()

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 
 import pytest
 
-from .program import FOLDER, LIMIT, needs_signals, running, to_end
+from .program import needs_signals, running, to_end
 
 pytestmark = pytest.mark.process
 
@@ -43,16 +42,7 @@ async def test_ctrl_c_ends_it_in_order(after: str, messages: str) -> None:
     assert ("loops of uvloop" in ended.output) is False
 
 
-def test_says_how_to_get_it() -> None:
-    without = f"""if True:
-        import runpy, sys
-        sys.modules["uvloop"] = None
-        sys.path.insert(0, {str(FOLDER)!r})
-        sys.argv = ["uvloop_loops.py"]
-        runpy.run_path({str(FOLDER / "uvloop_loops.py")!r}, run_name="__main__")
-    """
-    done = subprocess.run(
-        [sys.executable, "-c", without], capture_output=True, text=True, timeout=LIMIT, check=False
-    )
+async def test_says_how_to_get_it() -> None:
+    ended = await to_end("uvloop_loops.py", change="sys.modules['uvloop'] = None")
     expected = "uvloop_loops.py: uvloop is not installed: pip install uvloop\n"
-    assert (done.returncode, done.stdout, done.stderr) == (1, "", expected)
+    assert (ended.code, ended.output, ended.errors) == (1, "", expected)
