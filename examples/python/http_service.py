@@ -18,6 +18,7 @@ import asyncio
 import hashlib
 import json
 import logging
+import os
 import sys
 import threading
 from collections.abc import AsyncIterator
@@ -38,10 +39,10 @@ log = logging.getLogger("http_service")
 
 async def hash_password(password: bytes, rounds: int) -> dict[str, object]:
     """Hash a password, round by round: some ten milliseconds of a core for each."""
-    done = 0
+    salt, done = os.urandom(16), 0
     try:
         while done < rounds:
-            password = hashlib.pbkdf2_hmac("sha256", password, b"a salt of one's own", 20_000)
+            password = hashlib.pbkdf2_hmac("sha256", password, salt, 20_000)
             done += 1
             # Others have a turn, and a cancellation arrives.
             await asyncio.sleep(0)
@@ -49,7 +50,8 @@ async def hash_password(password: bytes, rounds: int) -> dict[str, object]:
         log.info("cancelled after %d of %d rounds", done, rounds)
         raise
     log.info("%d rounds", rounds)
-    return {"hash": password.hex(), "thread": threading.current_thread().name}
+    thread = threading.current_thread().name
+    return {"hash": password.hex(), "salt": salt.hex(), "thread": thread}
 
 
 async def hashing(request: web.Request) -> web.Response:

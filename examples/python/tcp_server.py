@@ -46,6 +46,10 @@ async def talk(connection: socket.socket) -> None:
         writer.write(f"error: a line of more than {LONGEST_LINE} bytes\n".encode())
     except ConnectionError:
         pass  # The client has gone.
+    except asyncio.CancelledError:
+        # It may not read its answers: what it has not got, it will not get.
+        writer.transport.abort()
+        raise
     finally:
         writer.close()
         with contextlib.suppress(ConnectionError):

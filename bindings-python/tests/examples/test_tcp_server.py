@@ -125,6 +125,22 @@ async def test_but_not_for_ever() -> None:
     assert ended.errors == "Interrupted.\n"
 
 
+async def test_nor_for_a_client_that_does_not_read_its_answers() -> None:
+    options = ("--loops", "1", "--grace", "0.1")
+    async with server(*options) as (program, port):
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.sendall(b"before\n")
+            assert client.recv(1)
+            client.setblocking(False)
+            # As many questions as there is room for; the answers are longer.
+            with suppress(BlockingIOError):
+                while True:
+                    client.send(b"\n" * 65536)
+            ended = await program.interrupted()
+    assert ended.output.endswith(": 1 served, 1 cut off\n")
+    assert ended.errors == "Interrupted.\n"
+
+
 async def test_ctrl_c_twice_does_not_wait_for_them() -> None:
     options = ("--loops", "2", "--grace", "1000")
     async with server(*options) as (program, port), connected(port) as client:
