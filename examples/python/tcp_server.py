@@ -88,6 +88,7 @@ async def accept(listener: socket.socket) -> socket.socket:
 
 async def serve(listener: socket.socket, grace: float) -> None:
     """Accept connections on the loop that runs this, until it is cancelled."""
+    log.info("accepts connections")
     clients: set[asyncio.Task[None]] = set()
     count = 0
     # One group for each loop: its connections are tasks of the same loop.
@@ -126,15 +127,16 @@ async def main(number: int, loops: int, grace: float) -> int:
     except OSError as error:
         print(f"cannot listen on port {number}: {error.strerror}", file=sys.stderr)
         return 1
-    for listener in listeners:
-        listener.setblocking(False)
-    address, chosen = listeners[0].getsockname()
-    # In ROUND_ROBIN, which is the default, as many tasks as threads are one on each.
-    # (Windows' usual loop has no `add_reader`.)
-    async with ThreadedTaskGroup(loops, loop_factory=asyncio.SelectorEventLoop) as group:
+    with contextlib.ExitStack() as stack:
         for listener in listeners:
-            group.create_task(serve(listener, grace))
-        log.info("%d loops listen on %s:%d", loops, address, chosen)
+            # A task that is cancelled before it has begun never gets to close it.
+            stack.enter_context(listener).setblocking(False)
+        log.info("%d loops listen on %s:%d", loops, *listeners[0].getsockname())
+        # In ROUND_ROBIN, which is the default, as many tasks as threads are one on each.
+        # (Windows' usual loop has no `add_reader`.)
+        async with ThreadedTaskGroup(loops, loop_factory=asyncio.SelectorEventLoop) as group:
+            for listener in listeners:
+                group.create_task(serve(listener, grace))
     return 0
 
 
