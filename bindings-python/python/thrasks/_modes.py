@@ -35,8 +35,14 @@ class Scheduler(Protocol):
     def place(self, loads: Sequence[int], /) -> int:
         """Return the number of the worker that is to run the next task.
 
-        It is called once per task, on the thread that creates the task, before the task exists.
-        An exception is raised from the call that creates the task.
+        It is called once per task, before the task exists: on the thread and in the context of
+        the call that creates the task, which raises what this raises. A task that has to wait,
+        because of ``max_concurrency`` or in a `TaskPoolExecutor`, is placed when its turn comes:
+        then it is a worker that calls this, in a context that is not the creator's, and the task
+        fails with what this raises. It is not asked about tasks that are given a ``context``,
+        since tasks of one context run on one worker.
+
+        Several threads may call it at the same time.
 
         Args:
             loads: How many unfinished tasks each worker has, by its number.
