@@ -75,25 +75,35 @@ impl<J> Crew<J> {
             draining: AtomicBool::new(false),
             drained: Event::new(),
         });
-        if crew.scheduler.is_shared() && crew.scheduler.is_empty() {
-            // The loops stand in line as idle from the start, so that the first jobs are handed to
-            // all of them; otherwise the first loop to look would take the lot.
-            for worker in 0..crew.loops.len() {
-                let none = crew.scheduler.pop(worker);
-                debug_assert!(none.is_none(), "an empty scheduler had a job");
-            }
-        }
+        let idle = crew.scheduler.is_empty() && crew.stand_in_line();
         for (worker, handle) in crew.loops.iter().enumerate() {
             if !handle.shared().take_seat(Seat { crew: crew.clone(), worker }) {
                 crew.lose(worker, 0);
             }
         }
-        // Those that sleep are woken by the first job for them. Nobody has woken them for what is
-        // there already.
-        if !crew.scheduler.is_empty() {
-            crew.loops.iter().for_each(|handle| handle.notify());
+        // A loop that is known as idle is woken by the first job for it. Otherwise it is to look for
+        // itself: nobody has woken it for what is there already.
+        if !idle || !crew.scheduler.is_empty() {
+            crew.loops.iter().for_each(LoopHandle::notify);
         }
         crew
+    }
+
+    /// Has the scheduler take each loop for idle, as if that had looked for a job and found none, before
+    /// it has its seat. Returns whether that is so.
+    ///
+    /// So nobody has to wake the loops for that. And where they share a queue, the first jobs are handed
+    /// to all of them; otherwise the first one to look would take the lot.
+    fn stand_in_line(&self) -> bool {
+        (0..self.loops.len()).all(|worker| match quietly(|| self.scheduler.pop(worker)) {
+            Some(None) => true,
+            // It has said that it was empty.
+            Some(Some(job)) => {
+                self.rehome(VecDeque::from([job]));
+                false
+            }
+            None => false,
+        })
     }
 
     pub(crate) fn submit(&self, job: J) -> Result<(), Rejected<J>> {

@@ -243,6 +243,7 @@ inside! {
     with_its_last_loop_a_crew_is_closed
     a_loop_that_ends_while_it_is_seated_is_lost
     a_loop_that_is_seated_finds_what_waits_there
+    a_loop_that_is_seated_is_called_for_the_first_job
     a_loop_that_loses_its_seat_lets_go_of_it
     who_waits_for_the_end_of_all_jobs_waits_as_long_as_that_and_no_longer
     who_waits_for_a_loops_exit_is_told

@@ -6,7 +6,7 @@ use loom::{
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
     thread,
 };
-use thrasks_sched::{LeastLoaded, Queue, RoundRobin, Scheduler};
+use thrasks_sched::{LeastLoaded, Queue, Rejected, RoundRobin, Scheduler, Wake};
 
 use super::Bell;
 use crate::{LoopHandle, Next, Work, crew::Crew, shared::Shared};
@@ -124,6 +124,49 @@ pub fn a_loop_that_is_seated_finds_what_waits_there() {
     thread.join().unwrap();
     assert_eq!(ran.load(Relaxed), 1);
     assert!(crew.scheduler.is_empty());
+    shared.leave_seat();
+}
+
+/// A scheduler around another one, with what has to be there and nothing more.
+struct Plain(Queue<Job>);
+
+impl Scheduler<Job> for Plain {
+    fn workers(&self) -> usize {
+        self.0.workers()
+    }
+
+    fn push(&self, job: Job) -> Result<Wake, Rejected<Job>> {
+        self.0.push(job)
+    }
+
+    fn pop(&self, worker: usize) -> Option<Job> {
+        self.0.pop(worker)
+    }
+
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn close(&self) -> Vec<Job> {
+        self.0.close()
+    }
+}
+
+/// A loop that slept before it was seated is called for the first job, also by a scheduler that names
+/// only those who have looked for one.
+pub fn a_loop_that_is_seated_is_called_for_the_first_job() {
+    let only = Loop::new();
+    let shared = only.shared.clone();
+    let ran = Arc::new(AtomicUsize::new(0));
+    let thread = {
+        let ran = ran.clone();
+        thread::spawn(move || only.run_until(1, &ran))
+    };
+    let loops = vec![LoopHandle::new(shared.clone())];
+    let crew = Crew::new(Arc::new(Plain(Queue::new(1))), loops, None);
+    crew.submit(1).unwrap();
+    thread.join().unwrap();
+    assert_eq!(ran.load(Relaxed), 1);
     shared.leave_seat();
 }
 
