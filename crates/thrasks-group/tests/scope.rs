@@ -548,23 +548,3 @@ fn a_pool_that_ends_under_the_group_is_a_failure_and_no_hang() {
     assert!(matches!(failures[..], [Failure::Lost]), "{failures:?}");
     assert_eq!(alive.now(), 0);
 }
-
-#[test]
-fn running_a_group_twice_panics_where_it_is_done() {
-    let pool = pool(1);
-    let group = TaskGroup::<BoxError>::new(&pool);
-    block_on(group.run(async |_| Ok(()))).unwrap();
-    let (tell, told) = std::sync::mpsc::channel();
-    let thread = std::thread::Builder::new().name("twice".into());
-    let before = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |info| {
-        if std::thread::current().name() == Some("twice") {
-            tell.send(info.location().unwrap().file().to_owned()).unwrap();
-        } else {
-            before(info);
-        }
-    }));
-    let joined = thread.spawn(move || drop(group.run(async |_| Ok(())))).unwrap().join();
-    assert!(joined.is_err());
-    assert_eq!(told.recv().unwrap(), file!());
-}

@@ -188,6 +188,7 @@ where
     /// # Panics
     ///
     /// When polled again after it was ready, and when the iterator of the factories panics.
+    #[track_caller]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<K::Output> {
         let this = self.get_mut();
         assert!(!this.over, "a gather was polled after it was ready");

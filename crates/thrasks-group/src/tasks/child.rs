@@ -50,6 +50,7 @@ enum Value<T> {
 
 /// A child, seen from its handle.
 pub(crate) trait Handle<T>: Send + Sync {
+    #[track_caller]
     fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<T, ChildError>>;
     fn is_finished(&self) -> bool;
     fn cancel(&self);
@@ -210,6 +211,7 @@ impl<T: Send, E: Send> Member for Child<T, E> {
 }
 
 impl<T: Send, E: Send> Handle<T> for Child<T, E> {
+    #[track_caller]
     fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<T, ChildError>> {
         let mut state = lock(&self.state);
         match &mut state.value {

@@ -98,6 +98,7 @@ impl<T> Future for GroupHandle<T> {
     /// # Panics
     ///
     /// When polled again after it was ready.
+    #[track_caller]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.child.poll(cx)
     }
