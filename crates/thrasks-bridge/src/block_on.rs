@@ -91,7 +91,17 @@ impl BlockOnError {
     ///
     /// # Examples
     ///
-    /// See [`block_on_loop`].
+    /// ```
+    /// use thrasks_bridge::block_on_loop;
+    /// use thrasks_loop::LoopThread;
+    ///
+    /// let thread = LoopThread::builder().start()?;
+    /// let handle = thread.handle();
+    /// // From the loop's own thread.
+    /// let refused = thread.spawn(|| async move { block_on_loop(&handle, || async {}) })?;
+    /// assert!(futures_lite::future::block_on(refused)?.unwrap_err().would_deadlock());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn would_deadlock(&self) -> bool {
         matches!(self.0, Kind::Deadlock(_))
     }
@@ -100,7 +110,18 @@ impl BlockOnError {
     ///
     /// # Examples
     ///
-    /// See [`BlockOnError`].
+    /// ```
+    /// use thrasks_bridge::block_on_loop;
+    /// use thrasks_loop::LoopThread;
+    ///
+    /// let thread = LoopThread::builder().start()?;
+    /// let handle = thread.handle();
+    /// drop(thread);
+    /// // The loop has ended, or ends before a future that never does.
+    /// let error = block_on_loop(&handle, std::future::pending::<()>).unwrap_err();
+    /// assert!(error.is_stopped());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn is_stopped(&self) -> bool {
         matches!(&self.0, Kind::Failed(error) if !error.is_panic())
     }
@@ -109,7 +130,15 @@ impl BlockOnError {
     ///
     /// # Examples
     ///
-    /// See [`try_into_panic`](Self::try_into_panic).
+    /// ```
+    /// use thrasks_bridge::block_on_loop;
+    /// use thrasks_loop::LoopThread;
+    ///
+    /// let thread = LoopThread::builder().start()?;
+    /// let error = block_on_loop(&thread.handle(), || async { panic!("oops") }).unwrap_err();
+    /// assert!(error.is_panic());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn is_panic(&self) -> bool {
         matches!(&self.0, Kind::Failed(error) if error.is_panic())
     }

@@ -21,6 +21,10 @@ use crate::{
 ///
 /// It is queued now, awaited or not. A panic of it is its outcome.
 ///
+/// # Cancel safety
+///
+/// That of the [`Call`].
+///
 /// # Examples
 ///
 /// ```
@@ -65,7 +69,21 @@ where
 ///
 /// # Examples
 ///
-/// See [`call`].
+/// ```
+/// use futures_lite::future::{block_on, poll_once};
+/// use thrasks_bridge::{Call, OwnThread};
+///
+/// let mut call: Call<u8> = OwnThread::new().call(|| 7);
+/// let outcome = block_on(async {
+///     // Given up for now, and asked again.
+///     match poll_once(&mut call).await {
+///         Some(outcome) => outcome,
+///         None => call.await,
+///     }
+/// });
+/// assert_eq!(outcome?, 7);
+/// # Ok::<(), thrasks_bridge::JoinError>(())
+/// ```
 #[must_use = "dropping a Call cancels it, if no thread has begun with it: await it, or detach it"]
 pub struct Call<T> {
     /// Given away by `detach`.

@@ -5,10 +5,13 @@ use std::{error::Error, fmt, sync::Arc};
 /// # Examples
 ///
 /// ```
+/// use std::sync::mpsc;
 /// use thrasks_bridge::{Execute, Job, OwnThread};
 ///
-/// let job: Job = Box::new(|| println!("on a thread of its own"));
+/// let (sender, receiver) = mpsc::channel();
+/// let job: Job = Box::new(move || sender.send("from a thread of its own").unwrap());
 /// OwnThread::new().execute(job)?;
+/// assert_eq!(receiver.recv(), Ok("from a thread of its own"));
 /// # Ok::<(), thrasks_bridge::Refused>(())
 /// ```
 pub type Job = Box<dyn FnOnce() + Send>;

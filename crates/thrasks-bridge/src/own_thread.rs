@@ -50,7 +50,13 @@ impl OwnThread {
     ///
     /// # Examples
     ///
-    /// See [`OwnThread`].
+    /// ```
+    /// use thrasks_bridge::OwnThread;
+    ///
+    /// let name = OwnThread::new().name("x").call(|| std::thread::current().name() == Some("x"));
+    /// assert!(futures_lite::future::block_on(name)?);
+    /// # Ok::<(), thrasks_bridge::JoinError>(())
+    /// ```
     #[must_use = "it gives the threads of this value a name"]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.starter.name = name.into();
@@ -97,9 +103,20 @@ impl OwnThread {
 
     /// [`call`](crate::call()) on a thread of its own.
     ///
+    /// # Cancel safety
+    ///
+    /// That of the [`Call`].
+    ///
     /// # Examples
     ///
-    /// See [`OwnThread`].
+    /// ```
+    /// use thrasks_bridge::OwnThread;
+    ///
+    /// let here = std::thread::current().id();
+    /// let there = OwnThread::new().call(|| std::thread::current().id());
+    /// assert_ne!(futures_lite::future::block_on(there)?, here);
+    /// # Ok::<(), thrasks_bridge::JoinError>(())
+    /// ```
     pub fn call<T, F>(&self, f: F) -> Call<T>
     where
         F: FnOnce() -> T + Send + 'static,

@@ -190,7 +190,19 @@ impl<S> Drop for Duty<S> {
 ///
 /// # Examples
 ///
-/// See [`stream`].
+/// ```
+/// use futures_lite::{StreamExt, future::block_on};
+/// use thrasks_bridge::{OwnThread, ThreadStream};
+///
+/// let numbers: ThreadStream<u32> = OwnThread::new().stream(8, || {
+///     (0..).map(|i| if i < 2 { i } else { panic!("{i} is too much") })
+/// });
+/// let items: Vec<_> = block_on(numbers.collect());
+/// assert_eq!(items.len(), 3);
+/// assert_eq!(*items[1].as_ref().unwrap(), 1);
+/// let error = items[2].as_ref().unwrap_err();
+/// assert_eq!(error.panic_message().as_deref(), Some("2 is too much"));
+/// ```
 #[must_use = "dropping the stream stops what it drains"]
 pub struct ThreadStream<T> {
     receiver: Receiver<T>,
@@ -217,6 +229,10 @@ impl<T: Send + 'static> ThreadStream<T> {
 
 impl<T> ThreadStream<T> {
     /// The next item, or `None` when there will be none.
+    ///
+    /// # Errors
+    ///
+    /// The stream's last item may be one: see [`ThreadStream`].
     ///
     /// # Examples
     ///
@@ -245,13 +261,28 @@ impl<T> ThreadStream<T> {
 
     /// The next item, or `None` when there will be none.
     ///
+    /// # Errors
+    ///
+    /// The stream's last item may be one: see [`ThreadStream`].
+    ///
     /// # Cancel safety
     ///
     /// No item is lost.
     ///
     /// # Examples
     ///
-    /// See [`stream`].
+    /// ```
+    /// use thrasks_bridge::OwnThread;
+    ///
+    /// let mut letters = OwnThread::new().stream(8, || ["a", "b"]);
+    /// futures_lite::future::block_on(async {
+    ///     assert_eq!(letters.next().await.unwrap()?, "a");
+    ///     assert_eq!(letters.next().await.unwrap()?, "b");
+    ///     assert!(letters.next().await.is_none());
+    ///     Ok::<(), thrasks_bridge::JoinError>(())
+    /// })?;
+    /// # Ok::<(), thrasks_bridge::JoinError>(())
+    /// ```
     pub async fn next(&mut self) -> Option<Result<T, JoinError>> {
         poll_fn(|cx| self.poll_next(cx)).await
     }
@@ -297,6 +328,7 @@ impl<T> ThreadStream<T> {
     /// let mut numbers = OwnThread::new().stream(8, || 0..);
     /// numbers.close();
     /// block_on(poll_fn(|cx| numbers.poll_closed(cx)))?;
+    /// assert!(numbers.is_closed());
     /// # Ok::<(), thrasks_bridge::JoinError>(())
     /// ```
     pub fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), JoinError>> {
@@ -316,7 +348,29 @@ impl<T> ThreadStream<T> {
     ///
     /// # Examples
     ///
-    /// See [`close`](Self::close).
+    /// ```
+    /// use futures_lite::future::block_on;
+    /// use thrasks_bridge::OwnThread;
+    ///
+    /// /// Something that is to be closed on its thread.
+    /// struct Connection(std::sync::mpsc::Sender<&'static str>);
+    /// impl Drop for Connection {
+    ///     fn drop(&mut self) {
+    ///         let _ = self.0.send("closed");
+    ///     }
+    /// }
+    ///
+    /// let (sender, receiver) = std::sync::mpsc::channel();
+    /// let mut rows = OwnThread::new().stream(8, || {
+    ///     let connection = Connection(sender);
+    ///     (0..).inspect(move |_| _ = &connection)
+    /// });
+    /// assert_eq!(block_on(rows.next()).unwrap()?, 0);
+    /// rows.close();
+    /// block_on(rows.closed())?;
+    /// assert_eq!(receiver.try_recv(), Ok("closed"));
+    /// # Ok::<(), thrasks_bridge::JoinError>(())
+    /// ```
     pub async fn closed(&mut self) -> Result<(), JoinError> {
         poll_fn(|cx| self.poll_closed(cx)).await
     }
@@ -364,10 +418,12 @@ impl<T> ThreadStream<T> {
     /// ```
     /// use thrasks_bridge::OwnThread;
     ///
-    /// let numbers = OwnThread::new().stream(8, || 0..);
+    /// let mut numbers = OwnThread::new().stream(8, || 0..);
     /// while numbers.buffered() < 8 {
     ///     std::thread::yield_now();
     /// }
+    /// numbers.close();
+    /// assert_eq!(numbers.buffered(), 0);
     /// ```
     pub fn buffered(&self) -> usize {
         self.receiver.len()

@@ -34,7 +34,12 @@ impl<K> Waits<K> {
     ///
     /// # Examples
     ///
-    /// See [`Waits`].
+    /// ```
+    /// use thrasks_bridge::Waits;
+    ///
+    /// static WAITS: Waits<u32> = Waits::new();
+    /// assert!(WAITS.begin(Some(1), 2).is_ok());
+    /// ```
     #[must_use = "it is there to be asked"]
     pub const fn new() -> Self {
         Self { edges: Mutex::new(Vec::new()) }
@@ -104,7 +109,16 @@ impl<K> fmt::Debug for Waits<K> {
 ///
 /// # Examples
 ///
-/// See [`Waits`].
+/// ```
+/// use thrasks_bridge::{WaitGuard, Waits};
+///
+/// let waits = Waits::new();
+/// let guard: WaitGuard<'_, u32> = waits.begin(Some(1), 2)?;
+/// assert!(waits.begin(Some(2), 1).is_err());
+/// drop(guard);
+/// assert!(waits.begin(Some(2), 1).is_ok());
+/// # Ok::<(), thrasks_bridge::WouldDeadlock>(())
+/// ```
 #[must_use = "the wait is over when it is dropped"]
 pub struct WaitGuard<'a, K: Eq> {
     waits: &'a Waits<K>,
@@ -147,7 +161,15 @@ impl WouldDeadlock {
     ///
     /// # Examples
     ///
-    /// See [`WouldDeadlock`].
+    /// ```
+    /// use thrasks_bridge::Waits;
+    ///
+    /// let waits = Waits::new();
+    /// assert!(waits.begin(Some(1), 1).unwrap_err().is_itself());
+    /// let _waiting = waits.begin(Some(1), 2)?;
+    /// assert!(!waits.begin(Some(2), 1).unwrap_err().is_itself());
+    /// # Ok::<(), thrasks_bridge::WouldDeadlock>(())
+    /// ```
     pub fn is_itself(&self) -> bool {
         self.itself
     }

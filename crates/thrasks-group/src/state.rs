@@ -73,7 +73,7 @@ struct Member<M> {
 /// let group = GroupState::<&str, String>::new();
 /// group.enter().unwrap();
 /// let ticket = group.admit("a").unwrap();
-/// let _left = group.leave(ticket, None);
+/// assert_eq!(group.leave(ticket, None).member, "a");
 /// ```
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "a group waits until the ticket is given back in leave()"]

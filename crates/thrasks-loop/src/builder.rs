@@ -159,7 +159,9 @@ impl<J: Send + 'static> Builder<J> {
     /// use thrasks_loop::Builder;
     ///
     /// let thread = Builder::new().stack_size(16 << 20).start()?;
-    /// # Ok::<(), std::io::Error>(())
+    /// let roomy = thread.spawn(|| async { [1u8; 8 << 20].iter().map(|&byte| u64::from(byte)).sum::<u64>() })?;
+    /// assert_eq!(futures_lite::future::block_on(roomy)?, 8 << 20);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn stack_size(mut self, bytes: usize) -> Self {
         self.hooks.stack_size = Some(bytes);
@@ -313,7 +315,14 @@ impl<J: Send + 'static> Builder<J> {
     ///
     /// # Examples
     ///
-    /// See [`Driver`].
+    /// ```
+    /// use thrasks_loop::{Builder, LocalDriver};
+    ///
+    /// // What `start` does.
+    /// let thread = Builder::new().start_with(LocalDriver::new())?;
+    /// assert_eq!(futures_lite::future::block_on(thread.spawn(|| async { 7 })?)?, 7);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn start_with<D>(self, driver: D) -> io::Result<LoopThread<J>>
     where
         D: Driver<Job = J>,
@@ -323,14 +332,14 @@ impl<J: Send + 'static> Builder<J> {
 
     /// Makes a pool of threads that run the drivers that `make` gives for 0, 1, 2 and so on.
     ///
+    /// # Panics
+    ///
+    /// When `make`, the scheduler's function or the spawn hook does.
+    ///
     /// # Errors
     ///
     /// `InvalidInput` for zero threads and for a scheduler for another number of them; what the spawn
     /// hook says when it cannot make a thread: those made before are then stopped.
-    ///
-    /// # Panics
-    ///
-    /// When `make`, the scheduler's function or the spawn hook does.
     ///
     /// # Examples
     ///
@@ -339,6 +348,7 @@ impl<J: Send + 'static> Builder<J> {
     ///
     /// // What `build` does.
     /// let pool = Builder::new().threads(2).build_with(|_index| LocalDriver::new())?;
+    /// assert_eq!(pool.workers(), 2);
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn build_with<D>(self, mut make: impl FnMut(usize) -> D) -> io::Result<LoopPool<J>>

@@ -72,7 +72,10 @@ pub trait Driver: Send + 'static {
     /// ```
     /// use thrasks_loop::{Driver, LocalDriver};
     ///
-    /// LocalDriver::new().waker().wake();
+    /// let driver = LocalDriver::new();
+    /// // Nobody is there yet to be woken: nothing happens.
+    /// driver.waker().wake();
+    /// assert!(driver.waker().will_wake(&driver.waker()), "each is the same");
     /// ```
     fn waker(&self) -> Waker;
 

@@ -48,13 +48,13 @@ impl<T> Inbox<T> {
 
     /// Puts an item in and wakes the loop, unless a wake-up is on its way already.
     ///
-    /// # Errors
-    ///
-    /// Gives the item back when the inbox is closed.
-    ///
     /// # Panics
     ///
     /// When the waker does. The item is in, and the next push wakes again.
+    ///
+    /// # Errors
+    ///
+    /// Gives the item back when the inbox is closed.
     ///
     /// # Examples
     ///

@@ -69,10 +69,11 @@ impl LocalDriver {
     /// # Examples
     ///
     /// ```
-    /// use thrasks_loop::{Driver, LocalDriver};
+    /// use thrasks_loop::{Builder, LocalDriver};
     ///
-    /// // Nobody there yet to be woken.
-    /// LocalDriver::new().waker().wake();
+    /// let pool = Builder::new().threads(2).build_with(|_index| LocalDriver::new())?;
+    /// assert_eq!(futures_lite::future::block_on(pool.try_spawn(|| async { 7 })?)?, 7);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use = "a driver does nothing until a thread runs it"]
     pub fn new() -> Self {

@@ -73,6 +73,7 @@ impl<J> LoopHandle<J> {
     /// let thread = LoopThread::builder().start()?;
     /// // It looks for work, finds none, and sleeps again.
     /// thread.handle().notify();
+    /// assert_eq!(thread.stats().done, 0);
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn notify(&self) {
@@ -87,8 +88,10 @@ impl<J> LoopHandle<J> {
     /// use thrasks_loop::LoopThread;
     ///
     /// let thread = LoopThread::builder().start()?;
-    /// thread.handle().stop();
-    /// futures_lite::future::block_on(thread.handle().exited());
+    /// let handle = thread.handle();
+    /// handle.stop();
+    /// futures_lite::future::block_on(handle.exited());
+    /// assert!(handle.has_exited());
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn stop(&self) {
@@ -180,6 +183,7 @@ impl<J> LoopHandle<J> {
     /// let handle = pool.loops()[0].clone();
     /// drop(pool);
     /// futures_lite::future::block_on(handle.exited());
+    /// assert!(handle.has_exited());
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub async fn exited(&self) {
@@ -208,7 +212,14 @@ impl<J> LoopHandle<J> {
     ///
     /// # Examples
     ///
-    /// See [`LoopId`].
+    /// ```
+    /// use thrasks_loop::{LoopId, LoopThread};
+    ///
+    /// let thread = LoopThread::builder().start()?;
+    /// let inside = thread.spawn(|| async { LoopId::current() })?;
+    /// assert_eq!(futures_lite::future::block_on(inside)?, Some(thread.handle().id()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn id(&self) -> LoopId {
         self.shared.id()
     }

@@ -162,14 +162,14 @@ impl<J: Send + 'static> LoopPool<J> {
 
     /// Gives a job to the scheduler, and wakes whoever it is for.
     ///
+    /// # Panics
+    ///
+    /// When the scheduler does, or names a worker that does not exist.
+    ///
     /// # Errors
     ///
     /// Gives the job back, with the scheduler's reason, or
     /// [`Reason::Closed`](thrasks_sched::Reason::Closed).
-    ///
-    /// # Panics
-    ///
-    /// When the scheduler does, or names a worker that does not exist.
     ///
     /// # Examples
     ///
@@ -192,13 +192,13 @@ impl<J: Send + 'static> LoopPool<J> {
     /// The loops are woken when `jobs` has ended: see
     /// [`push_batch`](thrasks_sched::Scheduler::push_batch).
     ///
-    /// # Errors
-    ///
-    /// Stops at the first job that is rejected, which the error holds; `jobs` still holds the rest.
-    ///
     /// # Panics
     ///
     /// When `jobs` does; those before are submitted. When the scheduler does.
+    ///
+    /// # Errors
+    ///
+    /// Stops at the first job that is rejected, which the error holds; `jobs` still holds the rest.
     ///
     /// # Examples
     ///

@@ -19,6 +19,7 @@ impl LoopPool {
     /// use thrasks_loop::LoopPool;
     ///
     /// let pool = LoopPool::builder().threads(2).name("render").build()?;
+    /// assert_eq!((pool.workers(), pool.loops()[1].name()), (2, "render-1"));
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn builder() -> Builder {
@@ -31,14 +32,14 @@ impl LoopPool {
     /// Waits while as many tasks wait to be started as [`Builder::capacity`] allows, first come
     /// first served.
     ///
-    /// # Errors
-    ///
-    /// Gives the factory back when the pool is closed or its scheduler refuses.
-    ///
     /// # Panics
     ///
     /// When the scheduler does, names a worker that does not exist, or gives back another task than
     /// it rejects.
+    ///
+    /// # Errors
+    ///
+    /// Gives the factory back when the pool is closed or its scheduler refuses.
     ///
     /// # Cancel safety
     ///
@@ -79,13 +80,17 @@ impl LoopPool {
 
     /// As [`spawn`](Self::spawn), without waiting.
     ///
+    /// # Panics
+    ///
+    /// As [`spawn`](Self::spawn).
+    ///
     /// # Errors
     ///
     /// Gives the factory back when the pool is full, closed, or its scheduler refuses.
     ///
-    /// # Panics
+    /// # Cancel safety
     ///
-    /// As [`spawn`](Self::spawn).
+    /// That of the [`JoinHandle`].
     ///
     /// # Examples
     ///
@@ -117,6 +122,10 @@ impl LoopPool {
     ///
     /// Gives the factory back when the pool is full or closed, has no such worker, or that loop has
     /// ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// That of the [`JoinHandle`].
     ///
     /// # Examples
     ///
@@ -153,6 +162,10 @@ impl LoopPool {
     /// # Errors
     ///
     /// Gives the future back, in a factory, when the pool is full, closed, or its scheduler refuses.
+    ///
+    /// # Cancel safety
+    ///
+    /// That of the [`JoinHandle`].
     ///
     /// # Examples
     ///

@@ -15,7 +15,7 @@ use crate::quiet::quietly;
 /// # Examples
 ///
 /// ```
-/// use std::{sync::Arc, task::{Wake, Waker}};
+/// use std::{panic::catch_unwind, sync::Arc, task::{Wake, Waker}};
 /// use thrasks_loop::QuietWaker;
 ///
 /// struct Bad;
@@ -24,10 +24,12 @@ use crate::quiet::quietly;
 ///         panic!("a waker that panics");
 ///     }
 /// }
+/// let bad: Waker = Arc::new(Bad).into();
 ///
 /// let mut quiet = QuietWaker::new();
 /// // In each `poll`:
-/// quiet.cover(&Arc::new(Bad).into()).wake_by_ref();
+/// quiet.cover(&bad).wake_by_ref();
+/// assert!(catch_unwind(|| bad.wake_by_ref()).is_err(), "not covered, it panics");
 /// ```
 #[derive(Default)]
 pub struct QuietWaker(Option<Covered>);
@@ -42,7 +44,22 @@ impl QuietWaker {
     ///
     /// # Examples
     ///
-    /// See [`QuietWaker`].
+    /// ```
+    /// use std::{sync::{Arc, atomic::{AtomicBool, Ordering}}, task::{Wake, Waker}};
+    /// use thrasks_loop::QuietWaker;
+    ///
+    /// struct Flag(AtomicBool);
+    /// impl Wake for Flag {
+    ///     fn wake(self: Arc<Self>) {
+    ///         self.0.store(true, Ordering::Relaxed);
+    ///     }
+    /// }
+    ///
+    /// let flag = Arc::new(Flag(AtomicBool::new(false)));
+    /// let mut quiet = QuietWaker::new();
+    /// quiet.cover(&flag.clone().into()).wake_by_ref();
+    /// assert!(flag.0.load(Ordering::Relaxed));
+    /// ```
     #[must_use = "it is there to cover wakers"]
     pub const fn new() -> Self {
         Self(None)

@@ -45,11 +45,17 @@ impl fmt::Debug for ThreadSpec {
 /// # Examples
 ///
 /// ```
+/// use std::sync::{Arc, atomic::{AtomicBool, Ordering}};
 /// use thrasks_loop::Join;
 ///
-/// let thread = std::thread::spawn(|| ());
+/// let ended = Arc::new(AtomicBool::new(false));
+/// let thread = std::thread::spawn({
+///     let ended = ended.clone();
+///     move || ended.store(true, Ordering::Relaxed)
+/// });
 /// let join: Join = Box::new(move || thread.join().unwrap());
 /// join();
+/// assert!(ended.load(Ordering::Relaxed));
 /// ```
 pub type Join = Box<dyn FnOnce() + Send>;
 

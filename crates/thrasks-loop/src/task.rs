@@ -47,6 +47,10 @@ impl Task {
     /// A task that calls `factory` on the loop that runs it and runs the future to its end there,
     /// and the handle on its outcome.
     ///
+    /// # Cancel safety
+    ///
+    /// That of the [`JoinHandle`].
+    ///
     /// # Examples
     ///
     /// ```

@@ -79,8 +79,10 @@ impl<J: Send + 'static> LoopThread<J> {
     ///
     /// let thread = LoopThread::builder().start()?;
     /// let handle = thread.handle();
+    /// assert!(!handle.has_exited());
     /// drop(thread);
     /// futures_lite::future::block_on(handle.exited());
+    /// assert!(handle.has_exited());
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn handle(&self) -> LoopHandle<J> {
@@ -162,14 +164,14 @@ impl<J: Send + 'static> LoopThread<J> {
 
     /// Stops the loop and blocks until its thread has ended, or `deadline` has passed.
     ///
+    /// # Panics
+    ///
+    /// When called on the loop's own thread, which would wait for itself.
+    ///
     /// # Errors
     ///
     /// Gives the thread back when it has not ended in time: its driver, or its exit hook, is in
     /// synchronous code. It ends when that returns.
-    ///
-    /// # Panics
-    ///
-    /// When called on the loop's own thread, which would wait for itself.
     ///
     /// # Examples
     ///
@@ -177,7 +179,9 @@ impl<J: Send + 'static> LoopThread<J> {
     /// use thrasks_loop::LoopThread;
     ///
     /// let thread = LoopThread::builder().start()?;
+    /// let handle = thread.handle();
     /// thread.join(None).expect("nothing keeps it");
+    /// assert!(handle.has_exited());
     /// # Ok::<(), std::io::Error>(())
     /// ```
     #[track_caller]
@@ -210,7 +214,8 @@ impl LoopThread {
     /// ```
     /// use thrasks_loop::LoopThread;
     ///
-    /// let thread = LoopThread::builder().stack_size(1 << 20).start()?;
+    /// let thread = LoopThread::builder().name("solo").start()?;
+    /// assert_eq!(thread.name(), "solo");
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn builder() -> Builder {
@@ -224,6 +229,10 @@ impl LoopThread {
     ///
     /// Gives the factory back when the loop has ended, or as many tasks wait to be started as
     /// [`Builder::capacity`] allows.
+    ///
+    /// # Cancel safety
+    ///
+    /// That of the [`JoinHandle`].
     ///
     /// # Examples
     ///

@@ -12,26 +12,32 @@ use crate::shared::{Seat, Shared};
 ///
 /// # Examples
 ///
-/// A loop of closures, see [`Driver`](crate::Driver) for the rest of it:
+/// Here and below, `work` is what the driver of a loop is given, after "posted" was posted to the loop and
+/// "first" and "second" were given to its scheduler; `handle` is the [`LoopHandle`](crate::LoopHandle).
 ///
 /// ```
-/// use thrasks_loop::{Next, Work};
-///
-/// fn run(work: Work<Box<dyn FnOnce() + Send>>) {
-///     loop {
-///         work.acknowledge();
-///         match work.next() {
-///             Next::Job(job) => {
-///                 job();
-///                 work.finish();
-///             }
-///             Next::Posted(job) => job(),
-///             Next::Idle => std::thread::park(), // The driver's waker unparks.
-///             Next::Stop => break,
+/// # mod doctest {
+/// #     include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/work/doctest.rs"));
+/// # }
+/// use thrasks_loop::Next;
+/// # doctest::in_run(1, &["first", "second"], |work, handle| {
+/// // In `Driver::run`:
+/// let mut ran = Vec::new();
+/// work.acknowledge();
+/// loop {
+///     match work.next() {
+///         Next::Job(job) => {
+///             ran.push(job);
+///             work.finish();
 ///         }
+///         Next::Posted(job) => ran.push(job),
+///         // Sleep until the driver's waker is called, and acknowledge that; here, the end.
+///         Next::Idle => break,
+///         Next::Stop => return,
 ///     }
 /// }
-/// # let _ = run;
+/// assert_eq!(ran, ["posted", "first", "second"]);
+/// # });
 /// ```
 pub struct Work<J> {
     shared: Arc<Shared<J>>,
@@ -84,10 +90,13 @@ impl<J> Work<J> {
     /// # Examples
     ///
     /// ```
-    /// fn log<J>(work: &thrasks_loop::Work<J>) {
-    ///     println!("{} is up", work.name());
-    /// }
-    /// # let _ = log::<u8>;
+    /// # mod doctest {
+    /// #     include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/work/doctest.rs"));
+    /// # }
+    /// # doctest::in_run(1, &["first", "second"], |work, handle| {
+    /// // In `Driver::run`:
+    /// assert_eq!(work.name(), "solo-0");
+    /// # });
     /// ```
     pub fn name(&self) -> &str {
         self.shared.name()
@@ -103,14 +112,18 @@ impl<J> Work<J> {
     /// # Examples
     ///
     /// ```
-    /// use thrasks_loop::{Next, Work};
-    ///
-    /// fn round<J>(work: &Work<J>, run: fn(Next<J>)) {
-    ///     // Before the look: what is submitted after this wakes the loop again.
-    ///     work.acknowledge();
-    ///     run(work.next());
-    /// }
-    /// # let _ = round::<u8>;
+    /// # mod doctest {
+    /// #     include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/work/doctest.rs"));
+    /// # }
+    /// # doctest::in_run(1, &["first", "second"], |work, handle| {
+    /// // In `Driver::run`:
+    /// assert!(work.is_notified());
+    /// // Before the look: what comes after this wakes the loop again.
+    /// work.acknowledge();
+    /// assert!(!work.is_notified());
+    /// handle.post("late").unwrap();
+    /// assert!(work.is_notified());
+    /// # });
     /// ```
     pub fn acknowledge(&self) {
         self.shared.inbox.acknowledge();
@@ -121,12 +134,18 @@ impl<J> Work<J> {
     /// # Examples
     ///
     /// ```
-    /// fn sleep<J>(work: &thrasks_loop::Work<J>) {
-    ///     while !work.is_notified() {
-    ///         std::thread::park();
-    ///     }
-    /// }
-    /// # let _ = sleep::<u8>;
+    /// # mod doctest {
+    /// #     include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/work/doctest.rs"));
+    /// # }
+    /// use thrasks_loop::Next;
+    /// # doctest::in_run(1, &["first", "second"], |work, handle| {
+    /// // In `Driver::run`:
+    /// work.acknowledge();
+    /// while !matches!(work.next(), Next::Idle) {}
+    /// assert!(!work.is_notified(), "it may sleep");
+    /// handle.post("late").unwrap();
+    /// assert!(work.is_notified(), "it must not");
+    /// # });
     /// ```
     pub fn is_notified(&self) -> bool {
         self.shared.inbox.is_notified()
@@ -137,10 +156,17 @@ impl<J> Work<J> {
     /// # Examples
     ///
     /// ```
-    /// fn go_on<J>(work: &thrasks_loop::Work<J>) -> bool {
-    ///     !work.is_stopping()
-    /// }
-    /// # let _ = go_on::<u8>;
+    /// # mod doctest {
+    /// #     include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/work/doctest.rs"));
+    /// # }
+    /// use thrasks_loop::Next;
+    /// # doctest::in_run(1, &["first", "second"], |work, handle| {
+    /// // In `Driver::run`:
+    /// assert!(!work.is_stopping());
+    /// handle.stop();
+    /// assert!(work.is_stopping());
+    /// assert!(matches!(work.next(), Next::Stop));
+    /// # });
     /// ```
     pub fn is_stopping(&self) -> bool {
         self.shared.is_stopping()
@@ -152,11 +178,17 @@ impl<J> Work<J> {
     /// # Examples
     ///
     /// ```
-    /// /// How many jobs to take before starting the first of them.
-    /// fn at_once<J>(work: &thrasks_loop::Work<J>) -> usize {
-    ///     if work.is_shared() { 1 } else { 64 }
-    /// }
-    /// # let _ = at_once::<u8>;
+    /// # mod doctest {
+    /// #     include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/work/doctest.rs"));
+    /// # }
+    /// use thrasks_loop::Next;
+    /// # doctest::in_run(1, &["first", "second"], |work, handle| {
+    /// // In `Driver::run`:
+    /// // A `Queue`, of which every loop takes. Others give each loop its own jobs: it may take
+    /// // some before it starts the first of them.
+    /// let at_once = if work.is_shared() { 1 } else { 64 };
+    /// assert_eq!(at_once, 1);
+    /// # });
     /// ```
     pub fn is_shared(&self) -> bool {
         self.with_seat(|seat| seat.crew.scheduler.is_shared()).unwrap_or(false)
@@ -172,11 +204,18 @@ impl<J> Work<J> {
     /// # Examples
     ///
     /// ```
-    /// /// Whether to take another job at once, after one that has suspended.
-    /// fn go_on<J>(work: &thrasks_loop::Work<J>) -> bool {
-    ///     work.lead() < 4
-    /// }
-    /// # let _ = go_on::<u8>;
+    /// # mod doctest {
+    /// #     include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/work/doctest.rs"));
+    /// # }
+    /// use thrasks_loop::Next;
+    /// # doctest::in_run(2, &["first", "of the other", "second", "third"], |work, handle| {
+    /// // In `Driver::run`:
+    /// while !matches!(work.next(), Next::Idle) {}
+    /// // Three jobs of the scheduler's run here; one was handed to the other loop.
+    /// assert_eq!(work.lead(), 2);
+    /// work.finish();
+    /// assert_eq!(work.lead(), 1);
+    /// # });
     /// ```
     pub fn lead(&self) -> usize {
         self.with_seat(|seat| {
@@ -200,11 +239,14 @@ impl<J> Work<J> {
     /// # Examples
     ///
     /// ```
-    /// /// How many jobs that suspend to start before those that are ready go on.
-    /// fn at_once<J>(work: &thrasks_loop::Work<J>) -> usize {
-    ///     work.backlog().clamp(1, 64)
-    /// }
-    /// # let _ = at_once::<u8>;
+    /// # mod doctest {
+    /// #     include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/work/doctest.rs"));
+    /// # }
+    /// # doctest::in_run(1, &["first", "second"], |work, handle| {
+    /// // In `Driver::run`:
+    /// // Two jobs wait, for one loop.
+    /// assert_eq!(work.backlog(), 2);
+    /// # });
     /// ```
     pub fn backlog(&self) -> usize {
         self.with_seat(|seat| seat.crew.scheduler.len() / seat.crew.loops.len().max(1)).unwrap_or(0)
@@ -222,23 +264,19 @@ impl<J> Work<J> {
     /// # Examples
     ///
     /// ```
-    /// use thrasks_loop::{Next, Work};
-    ///
-    /// /// Runs what there is. Returns whether the loop is to go on.
-    /// fn drain(work: &Work<Box<dyn FnOnce() + Send>>) -> bool {
-    ///     loop {
-    ///         match work.next() {
-    ///             Next::Job(job) => {
-    ///                 job();
-    ///                 work.finish();
-    ///             }
-    ///             Next::Posted(job) => job(),
-    ///             Next::Idle => return true,
-    ///             Next::Stop => return false,
-    ///         }
-    ///     }
-    /// }
-    /// # let _ = drain;
+    /// # mod doctest {
+    /// #     include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/work/doctest.rs"));
+    /// # }
+    /// use thrasks_loop::Next;
+    /// # doctest::in_run(1, &["first", "second"], |work, handle| {
+    /// // In `Driver::run`:
+    /// assert!(matches!(work.next(), Next::Posted("posted")));
+    /// assert!(matches!(work.next(), Next::Job("first")));
+    /// work.finish();
+    /// assert!(matches!(work.next(), Next::Job("second")));
+    /// work.finish();
+    /// assert!(matches!(work.next(), Next::Idle));
+    /// # });
     /// ```
     pub fn next(&self) -> Next<J> {
         let Shared { inbox, counters, .. } = &*self.shared;
@@ -271,11 +309,18 @@ impl<J> Work<J> {
     /// # Examples
     ///
     /// ```
-    /// fn run(work: &thrasks_loop::Work<Box<dyn FnOnce() + Send>>, job: Box<dyn FnOnce() + Send>) {
-    ///     job();
-    ///     work.finish();
-    /// }
-    /// # let _ = run;
+    /// # mod doctest {
+    /// #     include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/work/doctest.rs"));
+    /// # }
+    /// use thrasks_loop::Next;
+    /// # doctest::in_run(1, &["first", "second"], |work, handle| {
+    /// // In `Driver::run`:
+    /// let Next::Posted(_) = work.next() else { unreachable!() };
+    /// let Next::Job(_) = work.next() else { unreachable!() };
+    /// assert_eq!((handle.stats().running, handle.stats().done), (1, 0));
+    /// work.finish();
+    /// assert_eq!((handle.stats().running, handle.stats().done), (0, 1));
+    /// # });
     /// ```
     pub fn finish(&self) {
         let counters = &self.shared.counters;
@@ -295,12 +340,17 @@ impl<J> Work<J> {
     /// # Examples
     ///
     /// ```
-    /// fn run(work: &thrasks_loop::Work<Box<dyn FnOnce() + Send>>, job: Box<dyn FnOnce() + Send>) {
-    ///     work.start_posted();
-    ///     job();
-    ///     work.finish_posted();
-    /// }
-    /// # let _ = run;
+    /// # mod doctest {
+    /// #     include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/work/doctest.rs"));
+    /// # }
+    /// use thrasks_loop::Next;
+    /// # doctest::in_run(1, &["first", "second"], |work, handle| {
+    /// // In `Driver::run`:
+    /// let Next::Posted(_) = work.next() else { unreachable!() };
+    /// assert_eq!(handle.stats().running, 0);
+    /// work.start_posted();
+    /// assert_eq!(handle.stats().running, 1);
+    /// # });
     /// ```
     pub fn start_posted(&self) {
         self.shared.counters.start();
@@ -310,7 +360,19 @@ impl<J> Work<J> {
     ///
     /// # Examples
     ///
-    /// See [`start_posted`](Self::start_posted).
+    /// ```
+    /// # mod doctest {
+    /// #     include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/work/doctest.rs"));
+    /// # }
+    /// use thrasks_loop::Next;
+    /// # doctest::in_run(1, &["first", "second"], |work, handle| {
+    /// // In `Driver::run`:
+    /// let Next::Posted(_) = work.next() else { unreachable!() };
+    /// work.start_posted();
+    /// work.finish_posted();
+    /// assert_eq!((handle.stats().running, handle.stats().done), (0, 1));
+    /// # });
+    /// ```
     pub fn finish_posted(&self) {
         self.shared.counters.finish();
     }
@@ -321,12 +383,17 @@ impl<J> Work<J> {
     /// # Examples
     ///
     /// ```
-    /// fn sleep<J>(work: &thrasks_loop::Work<J>) {
-    ///     work.set_asleep(true);
-    ///     std::thread::park();
-    ///     work.set_asleep(false);
-    /// }
-    /// # let _ = sleep::<u8>;
+    /// # mod doctest {
+    /// #     include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/work/doctest.rs"));
+    /// # }
+    /// # doctest::in_run(1, &["first", "second"], |work, handle| {
+    /// // In `Driver::run`:
+    /// work.set_asleep(false);
+    /// work.set_asleep(true);
+    /// let busy = handle.stats().busy;
+    /// std::thread::park_timeout(std::time::Duration::from_millis(1));
+    /// assert_eq!(handle.stats().busy, busy);
+    /// # });
     /// ```
     pub fn set_asleep(&self, asleep: bool) {
         self.shared.counters.set_asleep(asleep);

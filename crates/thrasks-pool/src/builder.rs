@@ -28,7 +28,12 @@ impl PoolBuilder {
     ///
     /// # Examples
     ///
-    /// See [`PoolBuilder`].
+    /// ```
+    /// use thrasks_pool::{Local, PoolBuilder, Worker};
+    ///
+    /// let pool = PoolBuilder::new().build(|_refused: Worker<Local>| ());
+    /// assert!(pool.max_workers() > 0);
+    /// ```
     pub fn new() -> Self {
         Self { max_workers: None, capacity: usize::MAX, name: "tasks".to_owned() }
     }
@@ -42,7 +47,12 @@ impl PoolBuilder {
     ///
     /// # Examples
     ///
-    /// See [`PoolBuilder`].
+    /// ```
+    /// use thrasks_pool::{Local, TaskPool, Worker};
+    ///
+    /// let pool = TaskPool::builder().max_workers(2).build(|_refused: Worker<Local>| ());
+    /// assert_eq!(pool.max_workers(), 2);
+    /// ```
     #[track_caller]
     pub fn max_workers(mut self, max_workers: usize) -> Self {
         assert!(max_workers > 0, "a pool needs at least one worker, got max_workers(0)");
@@ -55,7 +65,17 @@ impl PoolBuilder {
     ///
     /// # Examples
     ///
-    /// See [`TaskPool::try_submit`].
+    /// ```
+    /// use thrasks_loop::LoopPool;
+    /// use thrasks_pool::{Refusal, TaskPool};
+    ///
+    /// let loops = LoopPool::builder().threads(1).build()?;
+    /// let pool = TaskPool::builder().max_workers(1).capacity(1).build(loops);
+    /// let runs = pool.try_submit(std::future::pending::<()>)?;
+    /// let waits = pool.try_submit(|| async {})?;
+    /// assert_eq!(pool.try_submit(|| async {}).unwrap_err().refusal(), Refusal::Full);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn capacity(mut self, capacity: usize) -> Self {
         self.capacity = capacity;
         self
@@ -65,7 +85,15 @@ impl PoolBuilder {
     ///
     /// # Examples
     ///
-    /// See [`PoolBuilder`].
+    /// ```
+    /// use thrasks_pool::{Local, TaskPool, Worker};
+    ///
+    /// let pool = TaskPool::builder().name("fetch").build(|worker: Worker<Local>| {
+    ///     assert_eq!(worker.name(), "fetch-0");
+    ///     futures_lite::future::block_on(worker.run());
+    /// });
+    /// assert!(pool.submit(|| async {}).is_finished());
+    /// ```
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
         self
@@ -75,7 +103,14 @@ impl PoolBuilder {
     ///
     /// # Examples
     ///
-    /// See [`PoolBuilder`].
+    /// ```
+    /// use thrasks_loop::LoopPool;
+    /// use thrasks_pool::PoolBuilder;
+    ///
+    /// let pool = PoolBuilder::new().build(LoopPool::builder().threads(2).build()?);
+    /// assert_eq!(futures_lite::future::block_on(pool.submit(|| async { 7 }))?, 7);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn build<K: Kind>(self, spawner: impl Spawn<K> + 'static) -> TaskPool<K> {
         let max_workers = self
             .max_workers

@@ -65,7 +65,7 @@ pub struct Sendable;
 /// # Examples
 ///
 /// ```
-/// use thrasks_pool::{Job, Kind, TaskPool};
+/// use thrasks_pool::{Job, Kind, Local, Sendable, TaskPool, Worker};
 ///
 /// /// For a pool of either kind.
 /// async fn answer<K: Kind>(pool: &TaskPool<K>) -> u32
@@ -74,7 +74,11 @@ pub struct Sendable;
 /// {
 ///     pool.submit(|| std::future::ready(42)).await.unwrap()
 /// }
-/// # let _ = answer::<thrasks_pool::Local>;
+///
+/// # use futures_lite::future::block_on;
+/// let local = TaskPool::new(|worker: Worker<Local>| block_on(worker.run()));
+/// let sendable = TaskPool::new(|worker: Worker<Sendable>| block_on(worker.run()));
+/// assert_eq!(block_on(async { answer(&local).await + answer(&sendable).await }), 84);
 /// ```
 pub trait Kind: sealed::Boxed + Send + Sync + 'static {}
 
@@ -85,7 +89,22 @@ impl Kind for Sendable {}
 ///
 /// # Examples
 ///
-/// See [`Kind`].
+/// ```
+/// use thrasks_loop::LoopPool;
+/// use thrasks_pool::{Job, Local, TaskPool};
+///
+/// /// Runs a factory's future on a pool of loops.
+/// fn on_loops<T: Send + 'static, Fut: Job<Local> + Future<Output = T>>(
+///     pool: &TaskPool,
+///     factory: impl FnOnce() -> Fut + Send + 'static,
+/// ) -> T {
+///     futures_lite::future::block_on(pool.submit(factory)).unwrap()
+/// }
+///
+/// let pool = TaskPool::new(LoopPool::builder().threads(1).build()?);
+/// assert_eq!(on_loops(&pool, || async { 7 }), 7);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub trait Job<K: Kind>: Future + Sized + 'static {
     #[doc(hidden)]
     fn run<F>(factory: Guarded<F>, duty: Duty<K, Self::Output>) -> K::Future

@@ -176,7 +176,18 @@ impl<K: Kind> TaskPool<K> {
 ///
 /// # Examples
 ///
-/// See [`TaskPool::map`].
+/// ```
+/// use futures_lite::{StreamExt, future::block_on};
+/// use thrasks_loop::LoopPool;
+/// use thrasks_pool::TaskPool;
+///
+/// let pool = TaskPool::new(LoopPool::builder().threads(2).build()?);
+/// let halves = pool.map([8u32, 7], 4, async |i| if i % 2 == 0 { i / 2 } else { panic!("{i} is odd") });
+/// let halves: Vec<_> = block_on(halves.collect());
+/// assert_eq!(*halves[0].as_ref().unwrap(), 4);
+/// assert_eq!(halves[1].as_ref().unwrap_err().to_string(), "the task panicked: 7 is odd");
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[must_use = "a stream does nothing unless it is polled"]
 pub struct Mapped<S, F, Fut: Future, K: Kind> {
     /// `None` when it has ended.
@@ -265,13 +276,31 @@ where
 {
     /// The next result, or `None` when there will be none.
     ///
+    /// # Errors
+    ///
+    /// A result is an error when its job has no outcome: it panicked, was cancelled or refused. So is a
+    /// panic of the items' iterator or stream, which is the last result.
+    ///
     /// # Cancel safety
     ///
     /// No result is lost.
     ///
     /// # Examples
     ///
-    /// See [`TaskPool::map`].
+    /// ```
+    /// use thrasks_loop::LoopPool;
+    /// use thrasks_pool::TaskPool;
+    ///
+    /// let pool = TaskPool::new(LoopPool::builder().threads(2).build()?);
+    /// let mut doubled = pool.map([1, 2], 8, async |i| i * 2);
+    /// futures_lite::future::block_on(async {
+    ///     assert_eq!(doubled.next().await.unwrap()?, 2);
+    ///     assert_eq!(doubled.next().await.unwrap()?, 4);
+    ///     assert!(doubled.next().await.is_none());
+    ///     Ok::<(), thrasks_pool::JoinError>(())
+    /// })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn next(&mut self) -> Option<Result<Fut::Output, JoinError>> {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }

@@ -56,7 +56,14 @@ impl TaskPool {
     ///
     /// # Examples
     ///
-    /// See [`PoolBuilder`].
+    /// ```
+    /// use thrasks_loop::LoopPool;
+    /// use thrasks_pool::TaskPool;
+    ///
+    /// let loops = LoopPool::builder().threads(2).build()?;
+    /// assert_eq!(TaskPool::builder().max_workers(3).build(loops).max_workers(), 3);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn builder() -> PoolBuilder {
         PoolBuilder::new()
     }
@@ -67,7 +74,19 @@ impl<K: Kind> TaskPool<K> {
     ///
     /// # Examples
     ///
-    /// See [`TaskPool`], [`Spawn`].
+    /// ```
+    /// use thrasks_loop::LoopPool;
+    /// use thrasks_pool::{Local, TaskPool, Worker};
+    ///
+    /// // The loops of a pool ...
+    /// let pool = TaskPool::new(LoopPool::builder().threads(2).build()?);
+    /// assert_eq!(futures_lite::future::block_on(pool.submit(|| async { 1 }))?, 1);
+    ///
+    /// // ... or whatever runs a future: here, whoever submits.
+    /// let pool = TaskPool::new(|worker: Worker<Local>| futures_lite::future::block_on(worker.run()));
+    /// assert!(pool.submit(|| async { 2 }).is_finished());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn new(spawner: impl Spawn<K> + 'static) -> Self {
         PoolBuilder::new().build(spawner)
     }
@@ -87,6 +106,10 @@ impl<K: Kind> TaskPool<K> {
     ///
     /// If the pool is closed, or its executor refuses to run a worker for it, the job is
     /// [refused](JoinError::is_refused): that is its outcome.
+    ///
+    /// # Cancel safety
+    ///
+    /// That of the [`TaskHandle`].
     ///
     /// # Examples
     ///
@@ -119,6 +142,10 @@ impl<K: Kind> TaskPool<K> {
     /// # Errors
     ///
     /// Gives the factory back when as many jobs wait, or the pool is closed.
+    ///
+    /// # Cancel safety
+    ///
+    /// That of the [`TaskHandle`].
     ///
     /// # Examples
     ///
@@ -257,7 +284,14 @@ impl<K: Kind> TaskPool<K> {
     ///
     /// # Examples
     ///
-    /// See [`PoolBuilder`].
+    /// ```
+    /// use thrasks_loop::LoopPool;
+    /// use thrasks_pool::TaskPool;
+    ///
+    /// let pool = TaskPool::builder().max_workers(8).build(LoopPool::builder().threads(2).build()?);
+    /// assert_eq!(pool.max_workers(), 8);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn max_workers(&self) -> usize {
         self.shared().roster.max_workers()
     }

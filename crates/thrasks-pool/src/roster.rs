@@ -64,9 +64,9 @@ impl<J> Roster<J> {
     /// # Examples
     ///
     /// ```
-    /// use thrasks_pool::Roster;
+    /// use thrasks_pool::{Roster, Stats};
     ///
-    /// assert_eq!(Roster::<u8>::new(3).max_workers(), 3);
+    /// assert_eq!(Roster::<u8>::new(3).stats(), Stats::default());
     /// ```
     #[track_caller]
     pub fn new(max_workers: usize) -> Self {
@@ -82,7 +82,15 @@ impl<J> Roster<J> {
     ///
     /// # Examples
     ///
-    /// See [`Roster`].
+    /// ```
+    /// use thrasks_pool::{Act, Roster};
+    ///
+    /// let roster = Roster::new(1);
+    /// assert!(matches!(roster.submit("a")?.act, Act::Start(_)));
+    /// // The one worker that there may be is on its way.
+    /// assert_eq!(roster.submit("b")?.act, Act::Nothing);
+    /// # Ok::<(), thrasks_pool::Refused<&str>>(())
+    /// ```
     pub fn submit(&self, job: J) -> Result<Submitted, Refused<J>> {
         lock(&self.state).submit(job, None)
     }
@@ -118,7 +126,17 @@ impl<J> Roster<J> {
     ///
     /// # Examples
     ///
-    /// See [`Roster`].
+    /// ```
+    /// use thrasks_pool::{Act, Next, Roster};
+    ///
+    /// let roster = Roster::new(1);
+    /// let Act::Start(worker) = roster.submit("a")?.act else { panic!("nobody is there yet") };
+    /// assert_eq!(roster.next(worker), Next::Job("a"));
+    /// assert_eq!(roster.next(worker), Next::Idle);
+    /// assert_eq!(roster.submit("b")?.act, Act::Wake(worker));
+    /// assert_eq!(roster.next(worker), Next::Job("b"));
+    /// # Ok::<(), thrasks_pool::Refused<&str>>(())
+    /// ```
     #[track_caller]
     pub fn next(&self, worker: WorkerId) -> Next<J> {
         let (mut state, index) = self.locked(worker);
@@ -331,7 +349,18 @@ impl<J> Roster<J> {
     ///
     /// # Examples
     ///
-    /// See [`Roster`].
+    /// ```
+    /// use thrasks_pool::{Act, Next, Roster};
+    ///
+    /// let roster = Roster::new(1);
+    /// let Act::Start(worker) = roster.submit("job")?.act else { panic!("nobody is there yet") };
+    /// let _nobody_to_wake = roster.close(false);
+    /// assert_eq!(roster.next(worker), Next::Job("job"));
+    /// assert!(!roster.is_finished());
+    /// assert_eq!(roster.next(worker), Next::Retire);
+    /// assert!(roster.is_finished());
+    /// # Ok::<(), thrasks_pool::Refused<&str>>(())
+    /// ```
     pub fn is_finished(&self) -> bool {
         lock(&self.state).is_finished()
     }
@@ -356,7 +385,11 @@ impl<J> Roster<J> {
     ///
     /// # Examples
     ///
-    /// See [`new`](Self::new).
+    /// ```
+    /// use thrasks_pool::Roster;
+    ///
+    /// assert_eq!(Roster::<u8>::new(3).max_workers(), 3);
+    /// ```
     pub fn max_workers(&self) -> usize {
         lock(&self.state).max_workers()
     }

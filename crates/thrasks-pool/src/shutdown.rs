@@ -18,7 +18,18 @@ use crate::{Kind, shared::Shared, sync::EventListener};
 ///
 /// # Examples
 ///
-/// See [`TaskPool::shutdown`](crate::TaskPool::shutdown).
+/// ```
+/// use futures_lite::future::block_on;
+/// use thrasks_loop::LoopPool;
+/// use thrasks_pool::{Local, Shutdown, TaskPool};
+///
+/// let pool = TaskPool::new(LoopPool::builder().threads(1).build()?);
+/// let job = pool.submit(|| async { 7 });
+/// let shutdown: Shutdown<Local> = pool.shutdown(true, false);
+/// block_on(shutdown);
+/// assert!(job.is_finished());
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct Shutdown<K: Kind> {
     /// `None` if there is nothing to wait for.
     shared: Option<Arc<Shared<K>>>,

@@ -43,11 +43,47 @@ pub trait Spawn<K: Kind>: Send + Sync {
     ///
     /// Gives the worker back when it cannot be run. The jobs it was for are then left to the
     /// other workers; if there are none, this is their [outcome](crate::JoinError::is_refused).
+    ///
+    /// # Examples
+    ///
+    /// A thread for each worker:
+    ///
+    /// ```
+    /// use std::thread::Builder;
+    /// use futures_lite::future::block_on;
+    /// use thrasks_pool::{NotSpawned, Sendable, Spawn, TaskPool, Worker};
+    ///
+    /// struct Threads;
+    /// impl Spawn<Sendable> for Threads {
+    ///     fn spawn(&self, worker: Worker<Sendable>) -> Result<(), NotSpawned<Sendable>> {
+    ///         let (send, receive) = std::sync::mpsc::channel::<Worker<Sendable>>();
+    ///         let main = move || receive.into_iter().for_each(|worker| block_on(worker.run()));
+    ///         match Builder::new().name(worker.name()).spawn(main) {
+    ///             Ok(_detached) => send.send(worker).map_err(|back| NotSpawned::new(back.0, "it ended")),
+    ///             Err(error) => Err(NotSpawned::new(worker, error)),
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// assert_eq!(block_on(TaskPool::new(Threads).submit(|| async { 7 }))?, 7);
+    /// # Ok::<(), thrasks_pool::JoinError>(())
+    /// ```
     fn spawn(&self, worker: Worker<K>) -> Result<(), NotSpawned<K>>;
 
     /// Whether a worker is to be spawned anew for each job, rather than to go on where it is: for
     /// an executor whose tasks stay where they were spawned, so that the job goes to a thread that
     /// is free for it. After a job that was done at once and soon it goes on all the same.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_loop::LoopPool;
+    /// use thrasks_pool::Spawn;
+    ///
+    /// // Its scheduler picks a loop for each job anew.
+    /// assert!(LoopPool::builder().threads(1).build()?.respawns());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     fn respawns(&self) -> bool {
         false
     }
@@ -81,7 +117,15 @@ impl<K: Kind> NotSpawned<K> {
     ///
     /// # Examples
     ///
-    /// See [`NotSpawned`].
+    /// ```
+    /// use thrasks_pool::{NotSpawned, TaskPool, Worker};
+    ///
+    /// let pool = TaskPool::new(|worker: Worker<thrasks_pool::Local>| {
+    ///     let refused = NotSpawned::new(worker, "out of threads");
+    ///     assert_eq!(refused.to_string(), "the worker was not spawned: out of threads");
+    /// });
+    /// assert!(futures_lite::future::block_on(pool.submit(|| async {})).unwrap_err().is_refused());
+    /// ```
     pub fn new(worker: Worker<K>, reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { worker, reason: reason.into() }
     }

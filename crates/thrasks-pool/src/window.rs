@@ -73,7 +73,13 @@ impl Place {
     ///
     /// # Examples
     ///
-    /// See [`Place`].
+    /// ```
+    /// use thrasks_pool::Window;
+    ///
+    /// let window = Window::<u8>::ordered(2);
+    /// let (a, b) = (window.reserve().unwrap(), window.reserve().unwrap());
+    /// assert_eq!((a.index(), b.index()), (0, 1));
+    /// ```
     pub fn index(&self) -> usize {
         self.0
     }
@@ -83,7 +89,16 @@ impl Place {
 ///
 /// # Examples
 ///
-/// See [`Window`].
+/// ```
+/// use thrasks_pool::{Take, Window};
+///
+/// let window = Window::ordered(1);
+/// assert_eq!(window.take(), Take::Empty);
+/// let place = window.reserve().unwrap();
+/// assert_eq!(window.take(), Take::Pending);
+/// assert_eq!(window.fill(place, "a"), Ok(true));
+/// assert_eq!(window.take(), Take::Value { index: 0, value: "a" });
+/// ```
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "it may be a value"]
 pub enum Take<T> {
@@ -109,7 +124,16 @@ impl<T> Window<T> {
     ///
     /// # Examples
     ///
-    /// See [`Window`].
+    /// ```
+    /// use thrasks_pool::{Take, Window};
+    ///
+    /// let window = Window::ordered(2);
+    /// let (a, b) = (window.reserve().unwrap(), window.reserve().unwrap());
+    /// assert_eq!(window.fill(b, "b"), Ok(false));
+    /// assert_eq!(window.take(), Take::Pending);
+    /// assert_eq!(window.fill(a, "a"), Ok(true));
+    /// assert_eq!(window.take(), Take::Value { index: 0, value: "a" });
+    /// ```
     #[track_caller]
     pub fn ordered(bound: usize) -> Self {
         Self::new(bound, true)
@@ -151,7 +175,17 @@ impl<T> Window<T> {
     ///
     /// # Examples
     ///
-    /// See [`Window`].
+    /// ```
+    /// use thrasks_pool::{Take, Window};
+    ///
+    /// let window = Window::ordered(1);
+    /// let place = window.reserve().unwrap();
+    /// assert!(window.reserve().is_none());
+    /// assert_eq!(window.fill(place, "a"), Ok(true));
+    /// assert!(window.reserve().is_none(), "what is filled has its place until it is taken");
+    /// assert!(matches!(window.take(), Take::Value { .. }));
+    /// assert!(window.reserve().is_some());
+    /// ```
     pub fn reserve(&self) -> Option<Place> {
         let mut state = lock(&self.state);
         if state.closed || state.slots.len() >= self.bound {
@@ -167,17 +201,26 @@ impl<T> Window<T> {
     /// Fills a place. Returns whether there is something to take now, which there was not before:
     /// the taker, if it waits, is to be woken.
     ///
-    /// # Errors
-    ///
-    /// Gives the value back when the window is closed.
-    ///
     /// # Panics
     ///
     /// When the place is of another window.
     ///
+    /// # Errors
+    ///
+    /// Gives the value back when the window is closed.
+    ///
     /// # Examples
     ///
-    /// See [`Window`].
+    /// ```
+    /// use thrasks_pool::Window;
+    ///
+    /// let window = Window::ordered(3);
+    /// let [a, b, c] = std::array::from_fn(|_| window.reserve().unwrap());
+    /// assert_eq!(window.fill(b, "b"), Ok(false), "the taker waits for a");
+    /// assert_eq!(window.fill(a, "a"), Ok(true));
+    /// window.close();
+    /// assert_eq!(window.fill(c, "c"), Err("c"));
+    /// ```
     #[track_caller]
     #[expect(clippy::needless_pass_by_value, reason = "a place is given back once")]
     pub fn fill(&self, place: Place, value: T) -> Result<bool, T> {
@@ -236,7 +279,17 @@ impl<T> Window<T> {
     ///
     /// # Examples
     ///
-    /// See [`Window`].
+    /// ```
+    /// use thrasks_pool::{Take, Window};
+    ///
+    /// let window = Window::unordered(2);
+    /// let (slow, fast) = (window.reserve().unwrap(), window.reserve().unwrap());
+    /// window.fill(fast, "fast").unwrap();
+    /// assert_eq!(window.take(), Take::Value { index: 1, value: "fast" });
+    /// assert_eq!(window.take(), Take::Pending);
+    /// window.vacate(slow);
+    /// assert_eq!(window.take(), Take::Empty);
+    /// ```
     pub fn take(&self) -> Take<T> {
         let mut state = lock(&self.state);
         let Some(&index) = state.line.front() else {

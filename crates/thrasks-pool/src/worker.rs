@@ -76,7 +76,15 @@ impl<K: Kind> Worker<K> {
     ///
     /// # Examples
     ///
-    /// See [`Worker`].
+    /// ```
+    /// use thrasks_pool::{Local, TaskPool, Worker};
+    ///
+    /// let pool = TaskPool::new(|worker: Worker<Local>| {
+    ///     assert_eq!(worker.name(), "tasks-0");
+    ///     futures_lite::future::block_on(worker.run());
+    /// });
+    /// assert!(pool.submit(|| async {}).is_finished());
+    /// ```
     pub fn name(&self) -> String {
         let name = self.post.shared.as_ref().map_or("", |shared| shared.name());
         format!("{name}-{}", self.index())
@@ -84,9 +92,22 @@ impl<K: Kind> Worker<K> {
 
     /// The future that runs the jobs. It is `Send` if the kind is [`Sendable`](crate::Sendable).
     ///
+    /// # Cancel safety
+    ///
+    /// That of [`Working`].
+    ///
     /// # Examples
     ///
-    /// See [`Spawn`](crate::Spawn).
+    /// ```
+    /// use thrasks_pool::{Local, TaskPool, Worker};
+    ///
+    /// let (send, workers) = std::sync::mpsc::channel();
+    /// let pool = TaskPool::new(move |worker: Worker<Local>| send.send(worker).unwrap());
+    /// let (a, b) = (pool.submit(|| async { "a" }), pool.submit(|| async { "b" }));
+    /// // One worker would do for both.
+    /// workers.try_iter().for_each(|worker| futures_lite::future::block_on(worker.run()));
+    /// assert!(a.is_finished() && b.is_finished());
+    /// ```
     pub fn run(self) -> Working<K> {
         Working { job: None, post: self.post }
     }
@@ -111,9 +132,26 @@ impl<K: Kind> fmt::Debug for Worker<K> {
 ///
 /// Dropped, it ends its job, which is cancelled, and another worker takes its place.
 ///
+/// # Cancel safety
+///
+/// A drop loses the job that it was at, and no other. Awaited by reference, it can be awaited again.
+///
 /// # Examples
 ///
-/// See [`Spawn`](crate::Spawn).
+/// ```
+/// use std::future::pending;
+/// use futures_lite::future::{block_on, poll_once};
+/// use thrasks_pool::{Local, TaskPool, Worker, Working};
+///
+/// let (send, workers) = std::sync::mpsc::channel();
+/// let pool = TaskPool::new(move |worker: Worker<Local>| send.send(worker).unwrap());
+/// let job = pool.submit(pending::<()>);
+/// let working: Working<Local> = workers.recv()?.run();
+/// assert!(block_on(poll_once(working)).is_none(), "the job waits for ever");
+/// // The worker is dropped now.
+/// assert!(block_on(job).unwrap_err().is_cancelled());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "futures do nothing unless they are polled"]
 pub struct Working<K: Kind> {
     /// Dropped before the post is left.

@@ -105,17 +105,16 @@ where
 /// # Examples
 ///
 /// ```
-/// use thrasks_sched::{PerWorker, PlaceFn, place_fn};
+/// use thrasks_sched::{Loads, PerWorker, PlaceFn, Scheduler, Wake, place_fn};
 ///
 /// type Chosen = Result<usize, Box<dyn std::error::Error + Send + Sync>>;
+/// type Last = fn(&u32, &Loads<'_>) -> Chosen;
 ///
-/// fn first(_: &u32, _: &thrasks_sched::Loads<'_>) -> Chosen {
-///     Ok(0)
-/// }
+/// /// A name for what `place_fn` makes, here with a function.
+/// struct LastWorker(PerWorker<u32, PlaceFn<Last>>);
 ///
-/// let placement: PlaceFn<_> = place_fn(first);
-/// let scheduler = PerWorker::new(2, placement);
-/// # let _: &dyn thrasks_sched::Scheduler<u32> = &scheduler;
+/// let last = LastWorker(PerWorker::new(2, place_fn(|_, loads| Ok(loads.len() - 1))));
+/// assert_eq!(last.0.push(7).unwrap(), Wake::One(1));
 /// ```
 #[derive(Clone, Copy)]
 pub struct PlaceFn<F>(F);

@@ -23,6 +23,10 @@ use crate::{
 /// will be none, because `run` has returned and all resolvers are gone, the outcome is an error:
 /// [cancelled](JoinError::is_cancelled), or the panic of `run`.
 ///
+/// # Cancel safety
+///
+/// That of the [`Once`].
+///
 /// # Examples
 ///
 /// ```
@@ -75,7 +79,20 @@ where
 ///
 /// # Examples
 ///
-/// See [`once_from_callback`].
+/// ```
+/// use futures_lite::future::{block_on, poll_once};
+/// use thrasks_bridge::{Once, OwnThread, once_from_callback};
+///
+/// let (sender, receiver) = std::sync::mpsc::channel();
+/// let mut once: Once<u8> = once_from_callback(&OwnThread::new(), move |resolver| {
+///     let _ = sender.send(resolver);
+/// });
+/// let resolver = receiver.recv()?;
+/// assert!(block_on(poll_once(&mut once)).is_none());
+/// assert_eq!(resolver.resolve(7), Ok(()));
+/// assert_eq!(block_on(once)?, 7);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "dropping it gives up the value"]
 pub struct Once<T> {
     cell: Arc<Cell<T>>,
@@ -86,7 +103,19 @@ pub struct Once<T> {
 ///
 /// # Examples
 ///
-/// See [`once_from_callback`].
+/// ```
+/// use thrasks_bridge::{OwnThread, Resolver, once_from_callback};
+///
+/// // It may be cloned, for callbacks of which only one is called.
+/// let answer = once_from_callback(&OwnThread::new(), |resolver: Resolver<Result<u8, &str>>| {
+///     let on_error = resolver.clone();
+///     let (_on_success, on_error) =
+///         (move |value| resolver.resolve(Ok(value)), move |why| on_error.resolve(Err(why)));
+///     assert_eq!(on_error("no answer"), Ok(()));
+/// });
+/// assert_eq!(futures_lite::future::block_on(answer)?, Err("no answer"));
+/// # Ok::<(), thrasks_bridge::JoinError>(())
+/// ```
 pub struct Resolver<T> {
     promise: Arc<Promise<T>>,
 }

@@ -17,7 +17,20 @@ use super::{
 ///
 /// # Examples
 ///
-/// See [`stream_with`](crate::stream_with).
+/// ```
+/// use futures_lite::future::block_on;
+/// use thrasks_bridge::{Feed, OwnThread, stream_with};
+///
+/// let mut halves = stream_with(&OwnThread::new(), 4, |feed: &mut Feed<u32>| {
+///     let mut n = 100;
+///     while n > 0 && feed.wait_ready() && feed.push(n).is_ok() {
+///         n /= 2;
+///     }
+/// });
+/// assert_eq!(block_on(halves.next()).unwrap()?, 100);
+/// assert_eq!(block_on(halves.next()).unwrap()?, 50);
+/// # Ok::<(), thrasks_bridge::JoinError>(())
+/// ```
 pub struct Feed<T> {
     sender: Sender<T>,
     /// How many items may still be made before it has to look again.
@@ -30,7 +43,26 @@ pub struct Feed<T> {
 ///
 /// # Examples
 ///
-/// See [`Feed::wait_ready_timeout`].
+/// ```
+/// use std::time::Duration;
+/// use futures_lite::future::block_on;
+/// use thrasks_bridge::{OwnThread, Readiness, stream_with};
+///
+/// let mut looks = stream_with(&OwnThread::new(), 1, |feed| {
+///     let mut looks = 0;
+///     loop {
+///         match feed.wait_ready_timeout(Duration::from_millis(1)) {
+///             Readiness::Ready => drop(feed.push(looks)),
+///             Readiness::TimedOut => looks += 1,
+///             Readiness::Closed => return,
+///         }
+///     }
+/// });
+/// assert_eq!(block_on(looks.next()).unwrap()?, 0);
+/// looks.close();
+/// block_on(looks.closed())?;
+/// # Ok::<(), thrasks_bridge::JoinError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Readiness {
     /// There is room for an item.
@@ -57,13 +89,16 @@ impl<T> Feed<T> {
     ///
     /// ```
     /// use futures_lite::future::block_on;
-    /// use thrasks_bridge::{OwnThread, stream_with};
+    /// use thrasks_bridge::{Feed, OwnThread, stream_with};
     ///
-    /// let mut stream = stream_with(&OwnThread::new(), 1, |feed: &mut thrasks_bridge::Feed<u8>| {
+    /// let (sender, receiver) = std::sync::mpsc::channel();
+    /// let mut stream = stream_with(&OwnThread::new(), 1, move |feed: &mut Feed<u8>| {
+    ///     sender.send(feed.is_closed()).unwrap();
     ///     while !feed.is_closed() {
     ///         std::thread::yield_now();
     ///     }
     /// });
+    /// assert_eq!(receiver.recv(), Ok(false));
     /// stream.close();
     /// block_on(stream.closed())?;
     /// # Ok::<(), thrasks_bridge::JoinError>(())
@@ -107,12 +142,27 @@ impl<T> Feed<T> {
     ///
     /// # Examples
     ///
-    /// See [`stream_with`](crate::stream_with).
+    /// ```
+    /// use futures_lite::future::block_on;
+    /// use thrasks_bridge::{OwnThread, stream_with};
+    ///
+    /// let mut numbers = stream_with(&OwnThread::new(), 2, |feed| {
+    ///     let mut next = 0;
+    ///     // Nothing is made before there is room for it.
+    ///     while feed.wait_ready() {
+    ///         next += 1;
+    ///         let _ = feed.push(next);
+    ///     }
+    /// });
+    /// assert_eq!(block_on(numbers.next()).unwrap()?, 1);
+    /// assert_eq!(block_on(numbers.next()).unwrap()?, 2);
+    /// # Ok::<(), thrasks_bridge::JoinError>(())
+    /// ```
     pub fn wait_ready(&mut self) -> bool {
         self.wait(None) == Readiness::Ready
     }
 
-    /// The same, but blocks no longer than `timeout`.
+    /// As [`wait_ready`](Self::wait_ready), but blocks no longer than `timeout`.
     ///
     /// # Examples
     ///
@@ -159,7 +209,22 @@ impl<T> Feed<T> {
     ///
     /// # Examples
     ///
-    /// See [`stream_with`](crate::stream_with).
+    /// ```
+    /// use futures_lite::future::block_on;
+    /// use thrasks_bridge::{OwnThread, SendError, stream_with};
+    ///
+    /// let mut numbers = stream_with(&OwnThread::new(), 1, |feed| {
+    ///     let mut next = 0;
+    ///     while feed.push(next).is_ok() {
+    ///         next += 1;
+    ///     }
+    ///     assert_eq!(feed.push(next), Err(SendError(next)));
+    /// });
+    /// assert_eq!(block_on(numbers.next()).unwrap()?, 0);
+    /// numbers.close();
+    /// block_on(numbers.closed())?;
+    /// # Ok::<(), thrasks_bridge::JoinError>(())
+    /// ```
     pub fn push(&mut self, item: T) -> Result<(), SendError<T>> {
         if self.room == 0 && !self.wait_ready() {
             return Err(SendError(item));

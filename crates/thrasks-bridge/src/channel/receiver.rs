@@ -21,7 +21,17 @@ const KEPT: usize = 1024;
 ///
 /// # Examples
 ///
-/// See [`channel`](crate::channel()).
+/// ```
+/// use futures_lite::{StreamExt, future::block_on};
+/// use thrasks_bridge::{Receiver, Sender, channel};
+///
+/// let (sender, receiver): (Sender<u8>, Receiver<u8>) = channel(8);
+/// let thread = std::thread::spawn(move || (0..3).try_for_each(|i| sender.send(i)));
+/// let items: Vec<_> = block_on(receiver.collect());
+/// assert_eq!(items, [0, 1, 2]);
+/// thread.join().unwrap()?;
+/// # Ok::<(), thrasks_bridge::SendError<u8>>(())
+/// ```
 #[must_use = "dropping the receiver closes the channel"]
 pub struct Receiver<T> {
     shared: Arc<Shared<T>>,
@@ -67,7 +77,18 @@ impl<T> Receiver<T> {
     ///
     /// # Examples
     ///
-    /// See [`channel`](crate::channel()).
+    /// ```
+    /// use thrasks_bridge::channel;
+    ///
+    /// let (sender, mut receiver) = channel(1);
+    /// sender.send("a")?;
+    /// drop(sender);
+    /// futures_lite::future::block_on(async {
+    ///     assert_eq!(receiver.next().await, Some("a"));
+    ///     assert_eq!(receiver.next().await, None);
+    /// });
+    /// # Ok::<(), thrasks_bridge::SendError<&str>>(())
+    /// ```
     pub async fn next(&mut self) -> Option<T> {
         poll_fn(|cx| self.poll_next(cx)).await
     }
@@ -80,7 +101,15 @@ impl<T> Receiver<T> {
     ///
     /// # Examples
     ///
-    /// See [`Empty`].
+    /// ```
+    /// use thrasks_bridge::{Empty, channel};
+    ///
+    /// let (sender, mut receiver) = channel(1);
+    /// assert_eq!(receiver.try_next(), Err(Empty::Pending));
+    /// sender.send(1)?;
+    /// assert_eq!(receiver.try_next(), Ok(1));
+    /// # Ok::<(), thrasks_bridge::SendError<i32>>(())
+    /// ```
     pub fn try_next(&mut self) -> Result<T, Empty> {
         self.take(None)
     }

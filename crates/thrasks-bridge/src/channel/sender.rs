@@ -15,7 +15,24 @@ use super::{
 ///
 /// # Examples
 ///
-/// See [`channel`](crate::channel()).
+/// ```
+/// use thrasks_bridge::{Sender, channel};
+///
+/// let (sender, mut receiver) = channel(4);
+/// let send = |from: &'static str, sender: Sender<_>| std::thread::spawn(move || sender.send(from));
+/// let threads = [send("a", sender.clone()), send("b", sender)];
+/// futures_lite::future::block_on(async {
+///     let mut items = [receiver.next().await, receiver.next().await];
+///     items.sort();
+///     assert_eq!(items, [Some("a"), Some("b")]);
+///     // Both senders are gone.
+///     assert_eq!(receiver.next().await, None);
+/// });
+/// for thread in threads {
+///     thread.join().unwrap()?;
+/// }
+/// # Ok::<(), thrasks_bridge::SendError<&str>>(())
+/// ```
 pub struct Sender<T> {
     pub(super) shared: Arc<Shared<T>>,
 }

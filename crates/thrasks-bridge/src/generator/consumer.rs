@@ -84,7 +84,25 @@ impl<S, E, Y, R> Drop for Duty<S, E, Y, R> {
 ///
 /// # Examples
 ///
-/// See [`generator`](crate::generator()).
+/// ```
+/// use futures_lite::future::block_on;
+/// use thrasks_bridge::{Generator, OwnThread, Step, Yielder, generator};
+///
+/// /// What it is sent, what is thrown into it, what it yields, and what it returns.
+/// type Sum = Generator<u32, String, u32, ()>;
+///
+/// let mut sum: Sum = generator(OwnThread::new(), |yielder: &mut Yielder<u32, String, u32>| {
+///     let (mut sum, mut sent) = (0, yielder.first());
+///     while let Ok(value) = sent {
+///         sum += value;
+///         sent = yielder.put(sum);
+///     }
+/// });
+/// assert_eq!(block_on(sum.send(20))?, Step::Yielded(20));
+/// assert_eq!(block_on(sum.send(22))?, Step::Yielded(42));
+/// assert_eq!(block_on(sum.throw("enough".into())).unwrap(), Step::Returned(()));
+/// # Ok::<(), thrasks_bridge::StepError<u32>>(())
+/// ```
 #[must_use = "a generator does nothing before it is sent something"]
 pub struct Generator<S, E, Y, R> {
     exchange: Arc<Exchange<S, E, Y, R>>,
@@ -141,7 +159,17 @@ impl<S, E, Y, R> Generator<S, E, Y, R> {
     ///
     /// # Examples
     ///
-    /// See [`start_send`](Self::start_send).
+    /// ```
+    /// use std::future::poll_fn;
+    /// use futures_lite::future::block_on;
+    /// use thrasks_bridge::{Interrupt, OwnThread, Step, Yielder, generator};
+    ///
+    /// let mut told = generator(OwnThread::new(), |yielder: &mut Yielder<(), &str, ()>| yielder.first());
+    /// told.start_throw("no time")?;
+    /// let step = block_on(poll_fn(|cx| told.poll_step(cx)))?;
+    /// assert_eq!(step, Step::Returned(Err(Interrupt::Thrown("no time"))));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn start_throw(&mut self, error: E) -> Result<(), StartError<E>> {
         self.begin(error, Err)
     }
@@ -170,17 +198,33 @@ impl<S, E, Y, R> Generator<S, E, Y, R> {
 
     /// The outcome of the step that was begun.
     ///
-    /// # Errors
-    ///
-    /// The code panicked, or no thread runs it: the pool of threads has dropped or refused it.
-    ///
     /// # Panics
     ///
     /// When no step is under way.
     ///
+    /// # Errors
+    ///
+    /// The code panicked, or no thread runs it: the pool of threads has dropped or refused it.
+    ///
     /// # Examples
     ///
-    /// See [`start_send`](Self::start_send).
+    /// ```
+    /// use std::task::{Context, Poll, Waker};
+    /// use thrasks_bridge::{OwnThread, Step, Yielder, generator};
+    ///
+    /// let mut one = generator(OwnThread::new(), |yielder: &mut Yielder<(), (), u8>| yielder.put(1));
+    /// one.start_send(()).unwrap();
+    /// let mut cx = Context::from_waker(Waker::noop());
+    /// let step = loop {
+    ///     match one.poll_step(&mut cx) {
+    ///         Poll::Ready(step) => break step?,
+    ///         // One who cannot wait does something else meanwhile.
+    ///         Poll::Pending => std::thread::yield_now(),
+    ///     }
+    /// };
+    /// assert_eq!(step, Step::Yielded(1));
+    /// # Ok::<(), thrasks_bridge::JoinError>(())
+    /// ```
     #[track_caller]
     pub fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Result<Step<Y, R>, JoinError>> {
         assert!(self.stepping, "no step of the generator is under way: send or throw first");
@@ -209,13 +253,13 @@ impl<S, E, Y, R> Generator<S, E, Y, R> {
 
     /// Waits for the outcome of the step that was begun.
     ///
-    /// # Errors
-    ///
-    /// See [`poll_step`](Self::poll_step).
-    ///
     /// # Panics
     ///
     /// When no step is under way.
+    ///
+    /// # Errors
+    ///
+    /// See [`poll_step`](Self::poll_step).
     ///
     /// # Cancel safety
     ///
@@ -251,7 +295,18 @@ impl<S, E, Y, R> Generator<S, E, Y, R> {
     ///
     /// # Examples
     ///
-    /// See [`generator`](crate::generator()).
+    /// ```
+    /// use futures_lite::future::block_on;
+    /// use thrasks_bridge::{OwnThread, StartError, Step, StepError, Yielder, generator};
+    ///
+    /// let mut once = generator(OwnThread::new(), |yielder: &mut Yielder<u8, (), u8>| {
+    ///     yielder.first().unwrap()
+    /// });
+    /// assert_eq!(block_on(once.send(7))?, Step::Returned(7));
+    /// let ended = block_on(once.send(8));
+    /// assert!(matches!(ended, Err(StepError::NotStarted(StartError::Ended(8)))));
+    /// # Ok::<(), thrasks_bridge::StepError<u8>>(())
+    /// ```
     pub async fn send(&mut self, value: S) -> Result<Step<Y, R>, StepError<S>> {
         self.start_send(value)?;
         Ok(self.step().await?)
@@ -269,7 +324,19 @@ impl<S, E, Y, R> Generator<S, E, Y, R> {
     ///
     /// # Examples
     ///
-    /// See [`generator`](crate::generator()).
+    /// ```
+    /// use futures_lite::future::block_on;
+    /// use thrasks_bridge::{Interrupt, OwnThread, Step, Yielder, generator};
+    ///
+    /// let mut endless = generator(OwnThread::new(), |yielder: &mut Yielder<(), &str, u8>| loop {
+    ///     if let Err(Interrupt::Thrown(why)) = yielder.put(1) {
+    ///         return why;
+    ///     }
+    /// });
+    /// assert_eq!(block_on(endless.send(())).unwrap(), Step::Yielded(1));
+    /// assert_eq!(block_on(endless.throw("enough"))?, Step::Returned("enough"));
+    /// # Ok::<(), thrasks_bridge::StepError<&str>>(())
+    /// ```
     pub async fn throw(&mut self, error: E) -> Result<Step<Y, R>, StepError<E>> {
         self.start_throw(error)?;
         Ok(self.step().await?)
@@ -364,7 +431,19 @@ impl<S, E, Y, R> Generator<S, E, Y, R> {
     ///
     /// # Examples
     ///
-    /// See [`close`](Self::close).
+    /// ```
+    /// use futures_lite::future::block_on;
+    /// use thrasks_bridge::{OwnThread, Step, Yielder, generator};
+    ///
+    /// let mut careless = generator(OwnThread::new(), |yielder: &mut Yielder<(), (), u8>| {
+    ///     yielder.put(1).expect("it goes on for ever");
+    /// });
+    /// assert_eq!(block_on(careless.send(()))?, Step::Yielded(1));
+    /// careless.close();
+    /// // Its thread is done with it, and what went wrong at the end is told.
+    /// assert!(block_on(careless.closed()).unwrap_err().is_panic());
+    /// # Ok::<(), thrasks_bridge::StepError<()>>(())
+    /// ```
     pub async fn closed(&mut self) -> Result<(), JoinError> {
         poll_fn(|cx| self.poll_closed(cx)).await
     }

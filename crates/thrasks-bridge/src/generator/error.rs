@@ -6,7 +6,23 @@ use thrasks_loop::JoinError;
 ///
 /// # Examples
 ///
-/// See [`generator`](crate::generator()).
+/// ```
+/// use futures_lite::future::block_on;
+/// use thrasks_bridge::{OwnThread, Step, Yielder, generator};
+///
+/// let mut words = generator(OwnThread::new(), |yielder: &mut Yielder<(), (), &str>| {
+///     ["a", "b"].into_iter().take_while(|word| yielder.put(word).is_ok()).count()
+/// });
+/// let mut yielded = Vec::new();
+/// let count = loop {
+///     match block_on(words.send(()))? {
+///         Step::Yielded(word) => yielded.push(word),
+///         Step::Returned(count) => break count,
+///     }
+/// };
+/// assert_eq!((yielded, count), (vec!["a", "b"], 2));
+/// # Ok::<(), thrasks_bridge::StepError<()>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step<Y, R> {
     /// It has yielded, and waits for what comes next.

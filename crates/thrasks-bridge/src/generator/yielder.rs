@@ -9,7 +9,23 @@ use super::{
 ///
 /// # Examples
 ///
-/// See [`generator`](crate::generator()).
+/// ```
+/// use futures_lite::future::block_on;
+/// use thrasks_bridge::{OwnThread, Step, Yielder, generator};
+///
+/// /// Sent strings, it yields their lengths.
+/// fn lengths(yielder: &mut Yielder<&'static str, (), usize>) {
+///     let mut sent = yielder.first();
+///     while let Ok(text) = sent {
+///         sent = yielder.put(text.len());
+///     }
+/// }
+///
+/// let mut lengths = generator(OwnThread::new(), lengths);
+/// assert_eq!(block_on(lengths.send("abc"))?, Step::Yielded(3));
+/// assert_eq!(block_on(lengths.send("a"))?, Step::Yielded(1));
+/// # Ok::<(), thrasks_bridge::StepError<&str>>(())
+/// ```
 pub struct Yielder<S, E, Y> {
     exchange: Box<dyn Side<S, E, Y> + Send>,
     /// It has been told what began its first step.
@@ -66,17 +82,26 @@ impl<S, E, Y> Yielder<S, E, Y> {
 
     /// What the first step was begun with.
     ///
-    /// # Errors
-    ///
-    /// When an error was thrown instead, or the generator was closed.
-    ///
     /// # Panics
     ///
     /// When that was asked before, or something has been put.
     ///
+    /// # Errors
+    ///
+    /// When an error was thrown instead, or the generator was closed.
+    ///
     /// # Examples
     ///
-    /// See [`generator`](crate::generator()).
+    /// ```
+    /// use futures_lite::future::block_on;
+    /// use thrasks_bridge::{OwnThread, Step, Yielder, generator};
+    ///
+    /// let mut greeter = generator(OwnThread::new(), |yielder: &mut Yielder<&str, (), ()>| {
+    ///     yielder.first().map(|name| format!("Hello, {name}"))
+    /// });
+    /// assert_eq!(block_on(greeter.send("Ada"))?, Step::Returned(Ok("Hello, Ada".into())));
+    /// # Ok::<(), thrasks_bridge::StepError<&str>>(())
+    /// ```
     #[track_caller]
     pub fn first(&mut self) -> Result<S, Interrupt<E>> {
         assert!(
@@ -99,7 +124,19 @@ impl<S, E, Y> Yielder<S, E, Y> {
     ///
     /// # Examples
     ///
-    /// See [`generator`](crate::generator()).
+    /// ```
+    /// use futures_lite::future::block_on;
+    /// use thrasks_bridge::{OwnThread, Step, Yielder, generator};
+    ///
+    /// let mut countdown = generator(OwnThread::new(), |yielder: &mut Yielder<(), (), u8>| {
+    ///     yielder.put(2)?;
+    ///     yielder.put(1)
+    /// });
+    /// assert_eq!(block_on(countdown.send(()))?, Step::Yielded(2));
+    /// assert_eq!(block_on(countdown.send(()))?, Step::Yielded(1));
+    /// assert_eq!(block_on(countdown.send(()))?, Step::Returned(Ok(())));
+    /// # Ok::<(), thrasks_bridge::StepError<()>>(())
+    /// ```
     pub fn put(&mut self, value: Y) -> Result<S, Interrupt<E>> {
         if !self.begun {
             drop(self.first()?);

@@ -47,7 +47,13 @@ impl BlockingPoolBuilder {
     ///
     /// # Examples
     ///
-    /// See [`BlockingPoolBuilder`].
+    /// ```
+    /// use thrasks_bridge::BlockingPool;
+    ///
+    /// let pool = BlockingPool::builder().max_threads(2).build()?;
+    /// assert_eq!(pool.stats().cap, 2);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn max_threads(mut self, max_threads: usize) -> Self {
         self.max_threads = max_threads;
         self
@@ -57,7 +63,18 @@ impl BlockingPoolBuilder {
     ///
     /// # Examples
     ///
-    /// See [`BlockingPoolBuilder`].
+    /// ```
+    /// use std::time::Duration;
+    /// use thrasks_bridge::BlockingPool;
+    ///
+    /// let pool = BlockingPool::builder().keep_alive(Duration::ZERO).build()?;
+    /// futures_lite::future::block_on(pool.call(|| ()))?;
+    /// while pool.stats().threads > 0 {
+    ///     std::thread::yield_now();
+    /// }
+    /// assert!(!pool.is_closed(), "the next job starts a thread again");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn keep_alive(mut self, keep_alive: Duration) -> Self {
         self.keep_alive = keep_alive;
         self
@@ -68,7 +85,14 @@ impl BlockingPoolBuilder {
     ///
     /// # Examples
     ///
-    /// See [`BlockingPoolBuilder`].
+    /// ```
+    /// use thrasks_bridge::BlockingPool;
+    ///
+    /// let pool = BlockingPool::builder().name("files").build()?;
+    /// let name = pool.call(|| std::thread::current().name().map(str::to_owned));
+    /// assert_eq!(futures_lite::future::block_on(name)?.as_deref(), Some("files-0"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.starter.name = name.into();
         self

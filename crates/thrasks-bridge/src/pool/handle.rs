@@ -55,9 +55,19 @@ impl BlockingPool {
 
     /// [`call`](crate::call()) on this pool.
     ///
+    /// # Cancel safety
+    ///
+    /// That of the [`Call`].
+    ///
     /// # Examples
     ///
-    /// See [`BlockingPool`].
+    /// ```
+    /// use thrasks_bridge::BlockingPool;
+    ///
+    /// let pool = BlockingPool::builder().build()?;
+    /// assert_eq!(futures_lite::future::block_on(pool.call(|| 6 * 7))?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn call<T, F>(&self, f: F) -> Call<T>
     where
         F: FnOnce() -> T + Send + 'static,

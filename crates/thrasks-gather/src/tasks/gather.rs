@@ -112,6 +112,10 @@ where
 
 /// A gather before its start: set a [`limit`](Self::limit), or await it.
 ///
+/// # Cancel safety
+///
+/// Dropped before it is awaited, nothing was run; from then on see [`GatherFuture`].
+///
 /// # Examples
 ///
 /// ```

@@ -110,12 +110,19 @@ impl<E: Send + 'static> Builder<E> {
         TaskGroup::from_parts(self.pool, self.cancel_on_failure, self.limit)
     }
 
-    /// Makes the group and runs `body` in it: see [`TaskGroup::run`], also for the errors, the
-    /// panics and the cancel safety.
+    /// Makes the group and runs `body` in it: the short form of [`TaskGroup::run`].
+    ///
+    /// # Panics
+    ///
+    /// As [`TaskGroup::run`]: the future panics when the body did.
     ///
     /// # Errors
     ///
-    /// See [`TaskGroup::run`].
+    /// As [`TaskGroup::run`].
+    ///
+    /// # Cancel safety
+    ///
+    /// That of [`TaskGroup::run`].
     ///
     /// # Examples
     ///

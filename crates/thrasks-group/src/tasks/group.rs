@@ -122,9 +122,17 @@ impl<E: Send + 'static> TaskGroup<E> {
 
     /// Makes a group and runs `body` in it: the short form of [`run`](Self::run).
     ///
+    /// # Panics
+    ///
+    /// As [`run`](Self::run): the future panics when the body did.
+    ///
     /// # Errors
     ///
-    /// See [`run`](Self::run), also for the panics and the cancel safety.
+    /// As [`run`](Self::run).
+    ///
+    /// # Cancel safety
+    ///
+    /// That of [`run`](Self::run).
     ///
     /// # Examples
     ///
@@ -157,15 +165,15 @@ impl<E: Send + 'static> TaskGroup<E> {
     /// The body runs where the returned future is polled. Children may be spawned until the last of
     /// them has ended and the body too.
     ///
-    /// # Errors
-    ///
-    /// When the body or a child failed, with all failures; or without any, when the group was
-    /// [cancelled](Self::cancel) before its body had ended.
-    ///
     /// # Panics
     ///
     /// When the group was run before. The future panics when the body did, after every child has
     /// ended; failures of the children are then lost.
+    ///
+    /// # Errors
+    ///
+    /// When the body or a child failed, with all failures; or without any, when the group was
+    /// [cancelled](Self::cancel) before its body had ended.
     ///
     /// # Cancel safety
     ///
@@ -231,6 +239,10 @@ impl<E: Send + 'static> TaskGroup<E> {
     /// Gives the factory back when the group is not running or shutting down, and when the pool is
     /// closed, full, or its scheduler refuses.
     ///
+    /// # Cancel safety
+    ///
+    /// That of the [`GroupHandle`].
+    ///
     /// # Examples
     ///
     /// Children may spawn, too:
@@ -242,14 +254,15 @@ impl<E: Send + 'static> TaskGroup<E> {
     /// type BoxError = Box<dyn std::error::Error + Send + Sync>;
     ///
     /// let pool = LoopPool::builder().threads(2).build()?;
-    /// futures_lite::future::block_on(TaskGroup::<BoxError>::scope(&pool, async |group| {
+    /// let answer = futures_lite::future::block_on(TaskGroup::<BoxError>::scope(&pool, async |group| {
     ///     let siblings = group.clone();
-    ///     group.spawn(move || async move {
-    ///         siblings.spawn(|| async { Ok(println!("a child of a child")) })?;
-    ///         Ok(())
+    ///     let child = group.spawn(move || async move {
+    ///         let child_of_a_child = siblings.spawn(|| async { Ok(42) })?;
+    ///         Ok(child_of_a_child.await?)
     ///     })?;
-    ///     Ok(())
+    ///     Ok(child.await?)
     /// }))?;
+    /// assert_eq!(answer, 42);
     /// # Ok::<(), BoxError>(())
     /// ```
     pub fn spawn<F, Fut, T>(&self, factory: F) -> Result<GroupHandle<T>, SpawnError<F>>
@@ -266,6 +279,10 @@ impl<E: Send + 'static> TaskGroup<E> {
     /// # Errors
     ///
     /// As [`spawn`](Self::spawn), and when there is no such worker.
+    ///
+    /// # Cancel safety
+    ///
+    /// That of the [`GroupHandle`].
     ///
     /// # Examples
     ///
@@ -447,17 +464,17 @@ impl<E: Send + 'static> TaskGroup<E> {
     /// type BoxError = Box<dyn std::error::Error + Send + Sync>;
     ///
     /// let pool = LoopPool::builder().threads(1).build()?;
-    /// futures_lite::future::block_on(TaskGroup::<BoxError>::scope(&pool, async |group| {
+    /// let answer = futures_lite::future::block_on(TaskGroup::<BoxError>::scope(&pool, async |group| {
     ///     let pool = group.pool().clone();
-    ///     group.spawn(move || async move {
+    ///     let child = group.spawn(move || async move {
     ///         let inner = TaskGroup::<BoxError>::scope(&pool, async |group| {
-    ///             group.spawn(|| async { Ok(()) })?;
-    ///             Ok(())
+    ///             Ok(group.spawn(|| async { Ok(42) })?.await?)
     ///         });
     ///         Ok(inner.await?)
     ///     })?;
-    ///     Ok(())
+    ///     Ok(child.await?)
     /// }))?;
+    /// assert_eq!(answer, 42);
     /// # Ok::<(), BoxError>(())
     /// ```
     pub fn pool(&self) -> &LoopPool {

@@ -46,20 +46,76 @@ pub struct Hold(Arc<dyn Enclosure>);
 ///
 /// # Examples
 ///
-/// See [`Hold`].
+/// ```
+/// use std::sync::{Arc, Mutex};
+/// use thrasks_group::{Enclosure, Hold, within};
+///
+/// /// Notes when the last hold is gone.
+/// #[derive(Default)]
+/// struct Scope(Mutex<(usize, bool)>);
+/// impl Enclosure for Scope {
+///     fn hold(&self) {
+///         self.0.lock().unwrap().0 += 1;
+///     }
+///     fn release(&self) {
+///         let mut state = self.0.lock().unwrap();
+///         state.0 -= 1;
+///         state.1 = state.0 == 0;
+///     }
+/// }
+///
+/// let (scope, holds) = within(Arc::new(Scope::default()), || [Hold::current(), Hold::current()]);
+/// assert_eq!(*scope.0.lock().unwrap(), (2, false));
+/// drop(holds);
+/// assert_eq!(*scope.0.lock().unwrap(), (0, true));
+/// ```
 pub trait Enclosure: Any + Send + Sync {
     /// One hold more. Called while a task of this enclosure runs, so before it has ended.
     ///
     /// # Examples
     ///
-    /// See [`Hold`].
+    /// ```
+    /// use std::sync::{Arc, atomic::{AtomicUsize, Ordering::Relaxed}};
+    /// use thrasks_group::{Enclosure, Hold, within};
+    ///
+    /// struct Count(AtomicUsize);
+    /// impl Enclosure for Count {
+    ///     fn hold(&self) {
+    ///         self.0.fetch_add(1, Relaxed);
+    ///     }
+    ///     fn release(&self) {
+    ///         self.0.fetch_sub(1, Relaxed);
+    ///     }
+    /// }
+    ///
+    /// let (count, hold) = within(Arc::new(Count(AtomicUsize::new(0))), Hold::current);
+    /// assert_eq!(count.0.load(Relaxed), 1);
+    /// # drop(hold);
+    /// ```
     fn hold(&self);
 
     /// One hold less.
     ///
     /// # Examples
     ///
-    /// See [`Hold`].
+    /// ```
+    /// use std::sync::{Arc, atomic::{AtomicUsize, Ordering::Relaxed}};
+    /// use thrasks_group::{Enclosure, Hold, within};
+    ///
+    /// struct Count(AtomicUsize);
+    /// impl Enclosure for Count {
+    ///     fn hold(&self) {
+    ///         self.0.fetch_add(1, Relaxed);
+    ///     }
+    ///     fn release(&self) {
+    ///         self.0.fetch_sub(1, Relaxed);
+    ///     }
+    /// }
+    ///
+    /// let (count, hold) = within(Arc::new(Count(AtomicUsize::new(0))), Hold::current);
+    /// drop(hold);
+    /// assert_eq!(count.0.load(Relaxed), 0);
+    /// ```
     fn release(&self);
 }
 

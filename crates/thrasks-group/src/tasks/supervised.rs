@@ -15,14 +15,55 @@ use crate::{Enclosure, Panic, within};
 ///
 /// # Examples
 ///
-/// See [`Supervised`].
+/// ```
+/// use std::sync::{Arc, mpsc};
+/// use thrasks_group::{Enclosure, Outcome, Supervisor, Unstarted};
+///
+/// /// Sends on what its tasks return.
+/// struct Results(mpsc::Sender<(usize, Option<u8>)>);
+/// impl Enclosure for Results {
+///     fn hold(&self) {}
+///     fn release(&self) {}
+/// }
+/// impl Supervisor<u8> for Results {
+///     fn ended(self: Arc<Self>, key: usize, outcome: Outcome<u8>) {
+///         let value = if let Outcome::Done(value) = outcome { Some(value) } else { None };
+///         let _ = self.0.send((key, value));
+///     }
+/// }
+///
+/// let (sender, receiver) = mpsc::channel();
+/// let results = Arc::new(Results(sender));
+/// futures_lite::future::block_on(Unstarted::new(|| async { 7 }, results.clone(), 0).start());
+/// drop(Unstarted::new(|| async { 8 }, results, 1));
+/// assert_eq!(receiver.iter().collect::<Vec<_>>(), [(0, Some(7)), (1, None)]);
+/// ```
 pub trait Supervisor<T>: Enclosure {
     /// The task with this key has ended: nothing of it is left but the outcome. Called once, on the
     /// thread where it ended.
     ///
     /// # Examples
     ///
-    /// See [`Supervised`].
+    /// ```
+    /// use std::sync::{Arc, OnceLock};
+    /// use thrasks_group::{Enclosure, Outcome, Supervisor, Unstarted};
+    ///
+    /// #[derive(Default)]
+    /// struct One(OnceLock<String>);
+    /// # impl Enclosure for One {
+    /// #     fn hold(&self) {}
+    /// #     fn release(&self) {}
+    /// # }
+    /// impl Supervisor<()> for One {
+    ///     fn ended(self: Arc<Self>, key: usize, outcome: Outcome<()>) {
+    ///         self.0.set(format!("{key}: {outcome:?}")).expect("it ends once");
+    ///     }
+    /// }
+    ///
+    /// let one = Arc::new(One::default());
+    /// drop(Unstarted::new(|| async {}, one.clone(), 3).start());
+    /// assert_eq!(one.0.get().unwrap(), "3: Dropped");
+    /// ```
     fn ended(self: Arc<Self>, key: usize, outcome: Outcome<T>);
 
     /// Whether the task is still wanted, asked before its factory is called. Where not, it is
@@ -30,7 +71,28 @@ pub trait Supervisor<T>: Enclosure {
     ///
     /// # Examples
     ///
-    /// See [`Supervised`].
+    /// ```
+    /// use std::sync::Arc;
+    /// use thrasks_group::{Enclosure, Outcome, Supervisor, Unstarted};
+    ///
+    /// /// Wants no task any more.
+    /// struct Over;
+    /// # impl Enclosure for Over {
+    /// #     fn hold(&self) {}
+    /// #     fn release(&self) {}
+    /// # }
+    /// impl Supervisor<()> for Over {
+    ///     fn ended(self: Arc<Self>, _key: usize, outcome: Outcome<()>) {
+    ///         assert!(matches!(outcome, Outcome::Dropped));
+    ///     }
+    ///     fn wants(&self, _key: usize) -> bool {
+    ///         false
+    ///     }
+    /// }
+    ///
+    /// let task = Unstarted::new(|| async { unreachable!() }, Arc::new(Over), 0);
+    /// futures_lite::future::block_on(task.start());
+    /// ```
     fn wants(&self, key: usize) -> bool {
         let _ = key;
         true
@@ -70,6 +132,11 @@ pin_project! {
     ///
     /// Made by [`Unstarted::start`]. Its factory is called in the first poll. The supervisor is told
     /// when the future is gone, and encloses it: see [`Hold`](crate::Hold).
+    ///
+    /// # Cancel safety
+    ///
+    /// A drop ends the task: the supervisor is told so, once the future is gone. Awaited by reference, it
+    /// can be awaited again.
     ///
     /// # Examples
     ///
@@ -181,9 +248,10 @@ where
     /// # Panics
     ///
     /// When polled again after it was ready.
+    #[track_caller]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.project();
-        let supervisor = this.supervisor.take().expect("polled after it was ready");
+        let supervisor = this.supervisor.take().expect("a task was polled after it was ready");
         if this.stage.is_new() && !supervisor.wants(*this.key) {
             let outcome = this.stage.end().map_or_else(Outcome::Panicked, |()| Outcome::Dropped);
             supervisor.ended(*this.key, outcome);

@@ -8,23 +8,26 @@ use crate::{Outcome, Panic, Supervised, Supervisor};
 /// # Examples
 ///
 /// ```
-/// use std::sync::Arc;
+/// use std::sync::{Arc, OnceLock};
 /// use thrasks_group::{Enclosure, Outcome, Supervisor, Unstarted};
 ///
-/// struct Print;
-/// impl Enclosure for Print {
+/// #[derive(Default)]
+/// struct End(OnceLock<String>);
+/// impl Enclosure for End {
 ///     fn hold(&self) {}
 ///     fn release(&self) {}
 /// }
-/// impl Supervisor<u8> for Print {
+/// impl Supervisor<u8> for End {
 ///     fn ended(self: Arc<Self>, key: usize, outcome: Outcome<u8>) {
-///         println!("task {key}: {outcome:?}");
+///         self.0.set(format!("task {key}: {outcome:?}")).unwrap();
 ///     }
 /// }
 ///
+/// let end = Arc::new(End::default());
 /// // Made here, and run there.
-/// let unstarted = Unstarted::new(|| async { 7 }, Arc::new(Print), 0);
+/// let unstarted = Unstarted::new(|| async { 7 }, end.clone(), 0);
 /// std::thread::spawn(move || futures_lite::future::block_on(unstarted.start())).join().unwrap();
+/// assert_eq!(end.0.get().unwrap(), "task 0: Done(7)");
 /// ```
 #[must_use = "dropping it ends the task"]
 pub struct Unstarted<F, T, S: Supervisor<T>> {
@@ -47,22 +50,24 @@ where
     /// # Examples
     ///
     /// ```
-    /// use std::sync::Arc;
+    /// use std::sync::{Arc, OnceLock};
     /// use thrasks_group::{Enclosure, Outcome, Supervisor, Unstarted};
     ///
-    /// struct Print;
-    /// impl Enclosure for Print {
+    /// #[derive(Default)]
+    /// struct End(OnceLock<String>);
+    /// impl Enclosure for End {
     ///     fn hold(&self) {}
     ///     fn release(&self) {}
     /// }
-    /// impl Supervisor<u8> for Print {
+    /// impl Supervisor<u8> for End {
     ///     fn ended(self: Arc<Self>, key: usize, outcome: Outcome<u8>) {
-    ///         println!("task {key}: {outcome:?}");
+    ///         self.0.set(format!("task {key}: {outcome:?}")).unwrap();
     ///     }
     /// }
     ///
-    /// let unstarted = Unstarted::new(|| async { 7 }, Arc::new(Print), 0);
-    /// drop(unstarted); // prints "task 0: Dropped"
+    /// let end = Arc::new(End::default());
+    /// drop(Unstarted::new(|| async { 7 }, end.clone(), 1));
+    /// assert_eq!(end.0.get().unwrap(), "task 1: Dropped");
     /// ```
     pub fn new(factory: F, supervisor: Arc<S>, key: usize) -> Self {
         Self { factory: Some(factory), supervisor: Some(supervisor), key, output: PhantomData }
@@ -70,25 +75,31 @@ where
 
     /// The task, to be polled to its end.
     ///
+    /// # Cancel safety
+    ///
+    /// That of [`Supervised`].
+    ///
     /// # Examples
     ///
     /// ```
-    /// use std::sync::Arc;
+    /// use std::sync::{Arc, OnceLock};
     /// use thrasks_group::{Enclosure, Outcome, Supervisor, Unstarted};
     ///
-    /// struct Print;
-    /// impl Enclosure for Print {
+    /// #[derive(Default)]
+    /// struct End(OnceLock<String>);
+    /// impl Enclosure for End {
     ///     fn hold(&self) {}
     ///     fn release(&self) {}
     /// }
-    /// impl Supervisor<u8> for Print {
+    /// impl Supervisor<u8> for End {
     ///     fn ended(self: Arc<Self>, key: usize, outcome: Outcome<u8>) {
-    ///         println!("task {key}: {outcome:?}");
+    ///         self.0.set(format!("task {key}: {outcome:?}")).unwrap();
     ///     }
     /// }
     ///
-    /// let supervised = Unstarted::new(|| async { 7 }, Arc::new(Print), 0).start();
-    /// futures_lite::future::block_on(supervised); // prints "task 0: Done(7)"
+    /// let end = Arc::new(End::default());
+    /// futures_lite::future::block_on(Unstarted::new(|| async { 7 }, end.clone(), 2).start());
+    /// assert_eq!(end.0.get().unwrap(), "task 2: Done(7)");
     /// ```
     pub fn start(mut self) -> Supervised<F, Fut, S> {
         match (self.factory.take(), self.supervisor.take()) {

@@ -21,7 +21,15 @@ impl WorkerId {
     ///
     /// # Examples
     ///
-    /// See [`WorkerId`].
+    /// ```
+    /// use thrasks_pool::{Act, Roster};
+    ///
+    /// let roster = Roster::new(2);
+    /// let Act::Start(first) = roster.submit("a")?.act else { panic!("nobody is there yet") };
+    /// let Act::Start(second) = roster.submit("b")?.act else { panic!("one is not enough") };
+    /// assert_eq!((first.index(), second.index()), (0, 1));
+    /// # Ok::<(), thrasks_pool::Refused<&str>>(())
+    /// ```
     pub fn index(self) -> usize {
         self.0
     }
@@ -93,7 +101,23 @@ pub enum Act {
 ///
 /// # Examples
 ///
-/// See [`Roster`](crate::Roster).
+/// ```
+/// use thrasks_pool::{Act, Next, Roster};
+///
+/// let roster = Roster::new(1);
+/// let Act::Start(worker) = roster.submit("job")?.act else { panic!("nobody is there yet") };
+/// let mut done = Vec::new();
+/// loop {
+///     match roster.next(worker) {
+///         Next::Job(job) => done.push(job),
+///         // A worker with a thread of its own would sleep.
+///         Next::Idle => drop(roster.close(false)),
+///         Next::Retire => break,
+///     }
+/// }
+/// assert_eq!(done, ["job"]);
+/// # Ok::<(), thrasks_pool::Refused<&str>>(())
+/// ```
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "it may be a job"]
 pub enum Next<J> {
@@ -170,7 +194,16 @@ impl Error for Refusal {}
 ///
 /// # Examples
 ///
-/// See [`Roster::not_started`](crate::Roster::not_started).
+/// ```
+/// use thrasks_pool::{Act, Roster, Stranded};
+///
+/// let roster = Roster::new(1);
+/// let Act::Start(worker) = roster.submit("job")?.act else { panic!("nobody is there yet") };
+/// // The thread for it could not be made: whoever waits for the job is to hear of it.
+/// let Stranded { jobs, act } = roster.not_started(worker);
+/// assert_eq!((jobs, act), (vec!["job"], Act::Nothing));
+/// # Ok::<(), thrasks_pool::Refused<&str>>(())
+/// ```
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "it holds jobs that nobody will run"]
 pub struct Stranded<J> {
@@ -208,7 +241,17 @@ pub struct Closing<J> {
 ///
 /// # Examples
 ///
-/// See [`Roster::stats`](crate::Roster::stats).
+/// ```
+/// use thrasks_pool::{Act, Roster, Stats};
+///
+/// let roster = Roster::new(1);
+/// assert_eq!(roster.stats(), Stats::default());
+/// let ticket = roster.submit("job")?.ticket;
+/// roster.remove(ticket);
+/// let stats = roster.stats();
+/// assert_eq!((stats.submitted, stats.removed, stats.completed), (1, 1, 0));
+/// # Ok::<(), thrasks_pool::Refused<&str>>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
