@@ -8,8 +8,7 @@ use crate::{Waits, WouldDeadlock, waiting::while_waiting};
 /// Which loop's thread is in a `block_on_loop` for which loop.
 static WAITS: Waits<LoopId> = Waits::new();
 
-/// From a thread: runs a future on a loop, and blocks until it has ended, in a
-/// [`while_waiting`](crate::while_waiting).
+/// From a thread: runs a future on a loop, and blocks until it has ended, in a [`while_waiting`].
 ///
 /// The future is made on the loop by `factory`, and need not be `Send`.
 ///

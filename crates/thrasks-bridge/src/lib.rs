@@ -9,16 +9,12 @@
 //! use thrasks_bridge::BlockingPool;
 //!
 //! let pool = BlockingPool::builder().max_threads(4).build()?;
-//! block_on(async {
-//!     let size = pool.call(|| std::fs::metadata("Cargo.toml").map(|file| file.len())).await??;
-//!     assert!(size > 0);
+//! let size = pool.call(|| std::fs::metadata("Cargo.toml").map(|file| file.len()));
+//! assert!(block_on(size)?? > 0);
 //!
-//!     let mut entries = pool.stream(64, || std::fs::read_dir(".").into_iter().flatten());
-//!     while let Some(entry) = entries.next().await {
-//!         println!("{}", entry??.path().display());
-//!     }
-//!     Ok::<(), Box<dyn std::error::Error>>(())
-//! })?;
+//! let mut entries = pool.stream(64, || std::fs::read_dir("src").into_iter().flatten());
+//! let first = block_on(entries.next()).expect("there are some")??;
+//! assert!(first.path().starts_with("src"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!

@@ -59,7 +59,8 @@ pub(crate) fn take_panic() -> bool {
 /// no more than its cap are running. On any other thread, and inside another `while_waiting`, it
 /// just calls `f`.
 ///
-/// What blocks in this crate does so in a `while_waiting`.
+/// What blocks in this crate does so in a `while_waiting`. The idea is that of the managed blocker of
+/// Java's `ForkJoinPool`.
 ///
 /// # Panics
 ///

@@ -11,6 +11,9 @@ use std::{
 /// If the other one, or one that that one waits for, waits for the first in its turn, neither ever
 /// goes on. Whoever is about to block says so here first, and is told when it must not.
 ///
+/// It is what database systems call a *wait-for graph*, in which a deadlock is a cycle; here none is
+/// let in.
+///
 /// # Examples
 ///
 /// ```

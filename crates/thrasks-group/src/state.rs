@@ -6,8 +6,12 @@ use crate::sync::{Mutex, lock};
 
 /// The state machine of a task group: who is in it, whether it takes more, what went wrong.
 ///
-/// It runs nothing and wakes nobody, so any group can be built on it: `TaskGroup` is one, the Python package's another. `M` is what the group keeps of a member while that runs
-/// (what it needs to cancel it); `E` is a failure.
+/// It runs nothing and wakes nobody, so any group can be built on it: [`TaskGroup`](crate::TaskGroup)
+/// is one, the Python package's another. The states, and what is refused in which, are those of
+/// asyncio's `TaskGroup`.
+///
+/// `M` is what the group keeps of a member while that runs (what it needs to cancel it); `E` is a
+/// failure.
 ///
 /// # The life of a group
 ///

@@ -15,7 +15,8 @@ pub use types::{
 ///
 /// It runs nothing and wakes nobody, so any pool can be built on it: [`TaskPool`](crate::TaskPool)
 /// is one, the Python package's another. Whoever drives it does what it says: starts the workers
-/// and wakes them. A worker is started only when no other is free for the job.
+/// and wakes them. A worker is started only when no other is free for the job, as in Python's
+/// `concurrent.futures.ThreadPoolExecutor`.
 ///
 /// # The life of a worker
 ///

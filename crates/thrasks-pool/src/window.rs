@@ -8,7 +8,8 @@ use crate::sync::{Mutex, lock};
 ///
 /// It waits for nothing and wakes nobody. For each input a place is [reserved](Self::reserve), which
 /// is [filled](Self::fill) with its result, from any thread, and [taken](Self::take) in the order of
-/// the inputs, or, of an unordered one, in the order in which they were filled.
+/// the inputs, or, of an unordered one, in the order in which they were filled. An ordered one is the
+/// sliding window of network protocols.
 ///
 /// One lock guards it all. No value is dropped, and no foreign code runs, with the lock held.
 ///

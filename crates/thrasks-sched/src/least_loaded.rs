@@ -13,7 +13,7 @@ use crate::{
 /// For jobs that are alike in cost and wait a lot: it spreads what is alive evenly. It relies on
 /// [`finish`](Scheduler::finish). Among equals the search begins one worker further on each time,
 /// so that ties do not all go to worker 0. Threads that push at the same moment may see the same
-/// loads and choose the same worker.
+/// loads and choose the same worker. Queueing theory calls it *join the shortest queue*.
 ///
 /// # Examples
 ///

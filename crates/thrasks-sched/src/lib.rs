@@ -5,16 +5,14 @@
 //! so it fits under any executor.
 //!
 //! ```
-//! use thrasks_sched::{Queue, Scheduler};
+//! use thrasks_sched::{Queue, Scheduler, Wake};
 //!
 //! let scheduler = Queue::new(2);
-//! let wake = scheduler.push("job").expect("open");
-//! wake.each(|worker| println!("wake worker {worker}"));
-//!
-//! while let Some(job) = scheduler.pop(0) {
-//!     println!("worker 0 runs {job}");
-//!     scheduler.finish(0);
-//! }
+//! assert_eq!(scheduler.pop(1), None, "worker 1 finds nothing, and sleeps");
+//! assert_eq!(scheduler.push("job")?, Wake::One(1));
+//! assert_eq!(scheduler.pop(1), Some("job"));
+//! scheduler.finish(1);
+//! # Ok::<(), thrasks_sched::Rejected<&str>>(())
 //! ```
 //!
 //! | you want | use |

@@ -6,7 +6,8 @@ use crate::sync::{Mutex, lock};
 ///
 /// Before a job is pushed it [`enter`](Self::enter)s; when a job has ended, whatever the outcome,
 /// it [`leave`](Self::leave)s. A job that may not go yet waits in the backlog of the gate, first
-/// come first served, and is given out by somebody else's `leave`, to be pushed by that caller.
+/// come first served, and is given out by somebody else's `leave`, to be pushed by that caller: a
+/// semaphore at which jobs wait, and no threads.
 ///
 /// # Examples
 ///

@@ -11,12 +11,10 @@
 //! futures_lite::future::block_on(async {
 //!     let squares = gather(&pool, (0..4u32).map(|i| move || async move { i * i })).await;
 //!     assert_eq!(squares.unwrap(), [0, 1, 4, 9]);
-//!
-//!     let scope = TaskGroup::<std::io::Error>::scope(&pool, async |group| {
-//!         group.spawn(|| async { Ok(println!("a child, which ends before the scope does")) }).unwrap();
-//!         Ok("done")
+//!     let answer = TaskGroup::<std::io::Error>::scope(&pool, async |group| {
+//!         Ok(group.spawn(|| async { Ok(42) }).unwrap().await.unwrap())
 //!     });
-//!     assert_eq!(scope.await.unwrap(), "done");
+//!     assert_eq!(answer.await.unwrap(), 42);
 //! });
 //! # }
 //! ```
@@ -31,6 +29,12 @@
 //! | to choose who runs what | [`RoundRobin`], [`LeastLoaded`], [`Placement`] | [`sched`] |
 //! | timers and I/O of async-io in the loops | nothing more | `io` |
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+// The table names every part. Without some of them, it is not what anybody reads.
+#![cfg_attr(
+    not(all(feature = "group", feature = "gather", feature = "bridge", feature = "pool")),
+    allow(rustdoc::broken_intra_doc_links)
+)]
 
 #[cfg(feature = "bridge")]
 pub use thrasks_bridge::{

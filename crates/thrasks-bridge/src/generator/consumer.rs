@@ -17,7 +17,7 @@ use crate::{Execute, stream::quick, unstarted::Unstarted};
 ///
 /// The first [`send`](Generator::send) or [`throw`](Generator::throw) starts it: the code runs on
 /// one thread all its life, and waits there between its steps. A panic of it is the outcome of the
-/// step.
+/// step. The steps are those of Python's generators: `send`, `throw`, `close`.
 ///
 /// # Examples
 ///

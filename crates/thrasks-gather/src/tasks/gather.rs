@@ -80,7 +80,8 @@ where
     Gather::new(pool, factories.into_iter())
 }
 
-/// As [`gather`], but gives every outcome: whatever fails, the others go on.
+/// As [`gather`], but gives every outcome: whatever fails, the others go on. As JavaScript's
+/// `Promise.allSettled`, and asyncio's `gather` with `return_exceptions=True`.
 ///
 /// # Cancel safety
 ///

@@ -15,7 +15,7 @@ use crate::{Builder, GroupError, GroupHandle, SpawnError, Unstarted};
 /// happens.
 ///
 /// A group is a handle: clones are the same group, and can be used from any thread, by its children
-/// too.
+/// too. The idea is that of trio's nurseries and asyncio's `TaskGroup`.
 ///
 /// # What is promised
 ///

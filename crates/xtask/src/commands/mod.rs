@@ -3,6 +3,7 @@
 pub(crate) mod bench;
 pub(crate) mod demo;
 pub(crate) mod docs;
+mod first_programs;
 mod flavours;
 pub(crate) mod lint;
 mod outside;

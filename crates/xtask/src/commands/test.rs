@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use super::prepare::Prepared;
-use super::{Parts, docs, flavours, lint, outside};
+use super::{Parts, docs, first_programs, flavours, lint, outside};
 use crate::process;
 use crate::project::Project;
 use crate::python::Wanted;
@@ -85,6 +85,7 @@ fn rust(steps: &mut Steps, project: &Project) -> Result<()> {
         })?;
     }
 
+    steps.run("first programs of the crates", || first_programs::run(project))?;
     if project.path(outside::TEMPLATE).join("Cargo.toml").is_file() {
         steps.run("program outside the workspace", || outside::run(project))?;
     } else {
