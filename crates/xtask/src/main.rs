@@ -10,6 +10,7 @@
 //! | `commands` | what each command does, in order |
 //! | `python` | which interpreter, and building one |
 //! | `venv`, `wheel` | the environment it works in, and this project's wheel in it |
+//! | `documented` | whether every public item says what it has to |
 //! | `steps` | headings, times and the summary of a run of many steps |
 //! | `project`, `process`, `lock`, `stamp`, `interrupt` | the tools of the above |
 
@@ -17,6 +18,7 @@
 
 mod cli;
 mod commands;
+mod documented;
 mod interrupt;
 mod lock;
 mod process;

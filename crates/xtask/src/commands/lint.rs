@@ -1,12 +1,14 @@
 //! `cargo xtask lint`: everything that can be said about the code without running it.
 
+use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use super::Parts;
 use super::prepare::Prepared;
+use crate::documented;
 use crate::process;
 use crate::project::Project;
 use crate::python::Wanted;
@@ -65,6 +67,37 @@ pub(super) fn rust(steps: &mut Steps, project: &Project) -> Result<()> {
         }
         process::run(&mut cargo)
     })?;
+    steps.run("Rust docs of every item", || every_item_is_documented(project))?;
+    Ok(())
+}
+
+/// Asks rustdoc what there is, as JSON, which only an unstable option of it gives: a compiler that does not know it, or
+/// gives something else, fails here.
+fn every_item_is_documented(project: &Project) -> Result<()> {
+    let names = project.public_crates()?;
+    // Its own, or the flags would have everything else compiled anew.
+    let target = project.target().join("xtask/docs");
+    let mut cargo = project.cargo();
+    cargo.args(["doc", "--quiet", "--no-deps", "--all-features", "--target-dir"]).arg(&target);
+    for name in &names {
+        cargo.args(["--package", name]);
+    }
+    cargo.env("RUSTC_BOOTSTRAP", "1");
+    process::run(cargo.env("RUSTDOCFLAGS", "-Zunstable-options --output-format=json"))?;
+    let mut items = 0;
+    let mut faults = Vec::new();
+    for name in &names {
+        let file = target.join("doc").join(name.replace('-', "_")).with_extension("json");
+        let text =
+            fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        let found = documented::look(&text).with_context(|| format!("the docs of {name}"))?;
+        items += found.items;
+        faults.extend(found.faults);
+    }
+    if !faults.is_empty() {
+        bail!("{} faults in the docs of {items} items\n{}", faults.len(), faults.join("\n"));
+    }
+    println!("{items} items, each with an example, and what they have to say is in order");
     Ok(())
 }
 
