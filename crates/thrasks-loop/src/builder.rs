@@ -158,9 +158,15 @@ impl<J: Send + 'static> Builder<J> {
     /// ```
     /// use thrasks_loop::Builder;
     ///
-    /// let thread = Builder::new().stack_size(16 << 20).start()?;
-    /// let roomy = thread.spawn(|| async { [1u8; 8 << 20].iter().map(|&byte| u64::from(byte)).sum::<u64>() })?;
-    /// assert_eq!(futures_lite::future::block_on(roomy)?, 8 << 20);
+    /// fn deep(frames: u32) -> u32 {
+    ///     let frame = std::hint::black_box([1u8; 1024]);
+    ///     if frames == 0 { 0 } else { u32::from(frame[0]) + deep(frames - 1) }
+    /// }
+    ///
+    /// // Ten megabytes at the least, where a thread has two unless it is told.
+    /// let thread = Builder::new().stack_size(64 << 20).start()?;
+    /// let depth = thread.spawn(|| async { deep(10_000) })?;
+    /// assert_eq!(futures_lite::future::block_on(depth)?, 10_000);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn stack_size(mut self, bytes: usize) -> Self {
