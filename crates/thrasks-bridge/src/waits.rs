@@ -140,7 +140,9 @@ impl<K: Eq> Drop for WaitGuard<'_, K> {
 
 impl<K: Eq> fmt::Debug for WaitGuard<'_, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WaitGuard").finish_non_exhaustive()
+        f.debug_struct("WaitGuard")
+            .field("from_a_loop", &self.edge.is_some())
+            .finish_non_exhaustive()
     }
 }
 

@@ -119,7 +119,7 @@ impl<J: Send + 'static> Builder<J> {
         }
     }
 
-    /// How many threads, each with its own loop.
+    /// How many threads, each with its own loop. Without it: as many as the machine runs at once.
     ///
     /// # Examples
     ///
@@ -136,6 +136,7 @@ impl<J: Send + 'static> Builder<J> {
     }
 
     /// The name of the threads: of a single thread as it is, of a pool's with `-0`, `-1` ... behind.
+    /// Without it: `thrasks`.
     ///
     /// # Examples
     ///
@@ -151,7 +152,7 @@ impl<J: Send + 'static> Builder<J> {
         self
     }
 
-    /// The stack size of each thread, in bytes.
+    /// The stack size of each thread, in bytes. Without it: the platform's default.
     ///
     /// # Examples
     ///
@@ -176,7 +177,7 @@ impl<J: Send + 'static> Builder<J> {
 
     /// At most this many tasks wait to be started; then `try_spawn` says that it is full, and
     /// `spawn` waits. (With 0, nothing can be spawned. What is submitted or posted as a job is not
-    /// counted.)
+    /// counted.) Without it: any number.
     ///
     /// # Examples
     ///

@@ -149,8 +149,9 @@ impl<J> LoopHandle<J> {
         self.shared.counters.started()
     }
 
-    /// Blocks until the loop's thread has ended, or `deadline` has passed. Returns whether it has
-    /// ended. It does not ask the loop to end: [`stop`](Self::stop) does.
+    /// Blocks until the loop's thread has ended, or `deadline` has passed; with `None`, for as long as
+    /// it takes. Returns whether it has ended. It does not ask the loop to end: [`stop`](Self::stop)
+    /// does.
     ///
     /// # Examples
     ///

@@ -162,7 +162,8 @@ impl<J: Send + 'static> LoopThread<J> {
         self.shared.has_exited()
     }
 
-    /// Stops the loop and blocks until its thread has ended, or `deadline` has passed.
+    /// Stops the loop and blocks until its thread has ended, or `deadline` has passed; with `None`,
+    /// for as long as it takes.
     ///
     /// # Panics
     ///

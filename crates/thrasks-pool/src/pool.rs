@@ -215,8 +215,8 @@ impl<K: Kind> TaskPool<K> {
         handle.queued(Arc::downgrade(&queue), ticket)
     }
 
-    /// Refuses every later job, and cancels those that no worker has begun with, if told to; else
-    /// they still run. It may be called again, to cancel them after all.
+    /// Refuses every later job. Those that no worker has begun with are cancelled if
+    /// `cancel_pending` says so; else they still run. It may be called again, to cancel them after all.
     ///
     /// # Examples
     ///
@@ -234,8 +234,9 @@ impl<K: Kind> TaskPool<K> {
         self.shared().close(cancel_pending);
     }
 
-    /// [Closes](Self::close) the pool, now, and if told to wait gives a future that completes when no
-    /// job is left: each has ended, and its outcome is there.
+    /// [Closes](Self::close) the pool, now, and gives a future that completes when no job is left, each
+    /// has ended, and its outcome is there; without `wait`, one that completes at once, and that need
+    /// not be awaited.
     ///
     /// A job that awaits the end of its own pool waits for ever.
     ///

@@ -311,8 +311,8 @@ impl<J> Roster<J> {
         lock(&self.state).remove(ticket)
     }
 
-    /// Refuses every later job. Those that are queued are given back, or still run. It may be called
-    /// again, to give them back after all.
+    /// Refuses every later job. Those that are queued are given back if `cancel_pending` says so, or
+    /// still run. It may be called again, to give them back after all.
     ///
     /// # Examples
     ///

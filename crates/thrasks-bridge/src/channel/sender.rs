@@ -140,7 +140,8 @@ impl<T> Sender<T> {
         self.shared.is_closed()
     }
 
-    /// Blocks until the channel is closed, or `deadline` has passed. Returns whether it is closed.
+    /// Blocks until the channel is closed, or `deadline` has passed; with `None`, for as long as it
+    /// takes. Returns whether it is closed.
     ///
     /// # Examples
     ///

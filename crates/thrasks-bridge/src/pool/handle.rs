@@ -207,9 +207,9 @@ impl BlockingPool {
         self.handle.0.is_closed()
     }
 
-    /// Blocks until the pool is closed and its threads have ended, or `deadline` has passed; joins
-    /// the threads. Returns whether they have ended. It does not close the pool:
-    /// [`close`](Self::close) does.
+    /// Blocks until the pool is closed and its threads have ended, or `deadline` has passed (with
+    /// `None`, for as long as it takes); joins the threads. Returns whether they have ended. It does
+    /// not close the pool: [`close`](Self::close) does.
     ///
     /// On a thread of the pool, which would wait for itself, it returns `false` at once.
     ///
