@@ -19,7 +19,7 @@ mod waiting;
 pub(crate) use self::{
     call::{CallRef, start_call},
     channel::ChannelBase,
-    context::Entered,
+    context::call_in,
     generator::GeneratorBase,
     once::start_once,
     place::Separate,

@@ -55,7 +55,7 @@ impl GroupBase {
         Self { members: Arc::default() }
     }
 
-    /// Runs a coroutine on one of the group's workers.
+    /// Run a coroutine on one of the group's workers.
     ///
     /// May be called from the body, from a task of the group, or from any other thread, until the
     /// group's last task has ended.

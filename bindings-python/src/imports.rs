@@ -71,8 +71,6 @@ imported! {
     disown: "thrasks._misuse", "disown";
     /// The class of what coroutine functions return.
     coroutine_type: "types", "CoroutineType";
-    /// Whether this is a free-threaded build.
-    free_threaded: "thrasks._arguments", "FREE_THREADED";
     /// The enum of the scheduling modes.
     scheduling_mode: "thrasks._modes", "SchedulingMode";
     /// Starts a Python thread.

@@ -25,7 +25,7 @@ use pyo3::{
     types::{PyDict, PyTuple},
 };
 
-use crate::{bridge::Entered, imports, sync::lock};
+use crate::{bridge::call_in, imports, sync::lock};
 
 /// The `call_soon` of one loop, which has it for as long as it is open.
 #[pyclass(frozen, module = "thrasks._thrasks", name = "_Turns")]
@@ -197,7 +197,7 @@ impl Turn {
     fn _run(&self, py: Python<'_>) -> PyResult<()> {
         let Some((callback, args)) = lock(&self.call).take() else { return Ok(()) };
         let context = self.context.bind(py);
-        let called = Entered::new(context).and_then(|_entered| callback.call1(py, args.bind(py)));
+        let called = call_in(context, callback.bind(py), args.bind(py), None);
         let Err(error) = called else { return Ok(()) };
         if error.is_instance_of::<PySystemExit>(py)
             || error.is_instance_of::<PyKeyboardInterrupt>(py)

@@ -23,7 +23,7 @@ use crate::{
 
 use super::{
     bell::running_loop,
-    context::{Entered, context_for},
+    context::{call_in, context_for},
     errors::{failure, unambiguous},
     place::Place,
     report::report,
@@ -125,10 +125,9 @@ impl Work {
 
     /// Makes it. What it holds is dropped before the outcome is passed on.
     pub(crate) fn run(self, py: Python<'_>) -> Outcome {
-        let result = Entered::new(self.context.bind(py)).and_then(|_entered| {
-            let kwargs = self.kwargs.as_ref().map(|kwargs| kwargs.bind(py));
-            self.function.bind(py).call(self.args.bind(py), kwargs)
-        });
+        let kwargs = self.kwargs.as_ref().map(|kwargs| kwargs.bind(py));
+        let (context, function) = (self.context.bind(py), self.function.bind(py));
+        let result = call_in(context, function, self.args.bind(py), kwargs);
         match result {
             Ok(value) => Outcome::Value(value.unbind()),
             Err(error) => {

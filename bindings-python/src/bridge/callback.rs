@@ -8,7 +8,7 @@ use thrasks_bridge::{Sender, TrySendError};
 use crate::{home::Home, imports, sync::lock};
 
 use super::{
-    context::Entered,
+    context::run_in,
     errors::unambiguous,
     producer::{Item, LOOK, Producer, Watch, report_closing},
 };
@@ -45,11 +45,8 @@ impl Callback {
     /// Calls the function, on its thread.
     pub(crate) fn run(producer: Producer, sender: Sender<Item>) {
         Python::attach(|py| {
-            let error = match Entered::new(producer.context.bind(py)) {
-                Ok(_entered) => call(py, &producer, &Arc::new(sender)).err(),
-                Err(error) => Some(error),
-            };
-            if let Some(error) = error {
+            let work = || call(py, &producer, &Arc::new(sender));
+            if let Err(error) = run_in(producer.context.bind(py), work).and_then(|called| called) {
                 report_closing(py, &producer.home, &producer.name, error);
             }
             drop(producer);

@@ -41,17 +41,26 @@ impl ChannelBase {
         Self { sender, inside, bell: Arc::default() }
     }
 
-    /// Puts an item in, and waits for room if need be.
+    /// Put an item in; where the channel is full, wait until there is room.
+    ///
+    /// For threads: the event loop that takes from the channel would wait for itself.
+    ///
+    /// Args:
+    ///     item: Anything.
+    ///
+    /// Raises:
+    ///     ChannelClosed: The channel is closed, and the item is not in it.
+    ///     RuntimeError: The channel is full, and this is the thread of that event loop.
     fn put(&self, py: Python<'_>, item: Py<PyAny>) -> PyResult<()> {
         send(py, &self.sender, item, NAME, self.bell.home().as_ref())
     }
 
-    /// Closes it: nothing can be put in any more. What is inside can still be taken.
+    /// Close the channel: nothing can be put in any more. What is inside can still be taken.
     fn close(&self) {
         self.sender.close();
     }
 
-    /// Whether it has been closed.
+    /// Whether the channel has been closed.
     #[getter]
     fn is_closed(&self) -> bool {
         self.sender.is_closed()
@@ -108,7 +117,7 @@ impl ChannelBase {
         self.bell.clear();
     }
 
-    /// How many items are in it.
+    /// Return how many items are in the channel.
     fn qsize(&self) -> usize {
         let inside = lock(&self.inside);
         inside.receiver.len() + usize::from(inside.found.is_some())

@@ -1,7 +1,16 @@
 //! Contexts on threads.
 
-use pyo3::{ffi, intern, prelude::*};
+#[cfg(not(Py_LIMITED_API))]
+mod entered;
+#[cfg(Py_LIMITED_API)]
+mod run;
 
+use pyo3::{intern, prelude::*};
+
+#[cfg(not(Py_LIMITED_API))]
+pub(crate) use self::entered::{call_in, run_in};
+#[cfg(Py_LIMITED_API)]
+pub(crate) use self::run::{call_in, run_in};
 use crate::imports;
 
 /// A copy of the present context, in which this loop is the one that the thread works for.
@@ -17,35 +26,4 @@ pub(crate) fn set_loop(context: &Bound<'_, PyAny>, event_loop: &Bound<'_, PyAny>
     let set = imports::caller_loop(py)?.getattr(intern!(py, "set"))?;
     context.call_method1(intern!(py, "run"), (set, event_loop))?;
     Ok(())
-}
-
-/// This thread runs in a context, until this is dropped.
-pub(crate) struct Entered<'a, 'py>(&'a Bound<'py, PyAny>);
-
-impl<'a, 'py> Entered<'a, 'py> {
-    /// Enters the context.
-    ///
-    /// # Errors
-    ///
-    /// It is no context, or it has been entered already.
-    pub(crate) fn new(context: &'a Bound<'py, PyAny>) -> PyResult<Self> {
-        // SAFETY: the thread is attached, as `Bound` proves, and the object is alive. What is no
-        // context is refused with a TypeError.
-        if unsafe { ffi::PyContext_Enter(context.as_ptr()) } == 0 {
-            Ok(Self(context))
-        } else {
-            Err(PyErr::fetch(context.py()))
-        }
-    }
-}
-
-impl Drop for Entered<'_, '_> {
-    fn drop(&mut self) {
-        // SAFETY: as above. It is the context that `new` entered on this thread: a `Bound` does not
-        // leave it, and the borrow ends in the function that it began in. One that is not the
-        // innermost any more, because the code in it left another open, is refused with an error.
-        if unsafe { ffi::PyContext_Exit(self.0.as_ptr()) } != 0 {
-            PyErr::fetch(self.0.py()).write_unraisable(self.0.py(), Some(self.0));
-        }
-    }
 }

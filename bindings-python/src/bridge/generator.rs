@@ -22,7 +22,7 @@ use crate::{
 
 use super::{
     bell::Bell,
-    context::{Entered, set_loop},
+    context::{run_in, set_loop},
     errors::{failure_of, unambiguous},
     place::Place,
     producer::{Ending, Item, LOOK, close_generator, on_its_own_loop, report_closing},
@@ -312,8 +312,9 @@ impl GeneratorBase {
         matches!(&*lock(&self.0.state), State::Running(driven) if driven.is_stepping())
     }
 
-    /// Closes the generator when its step has ended, on its thread, and does not wait for it. May be
-    /// called on any thread.
+    /// Close the generator when its step has ended, on its thread, and do not wait for it.
+    ///
+    /// May be called on any thread.
     fn close(&self, py: Python<'_>) {
         self.0.close(py);
     }
@@ -380,8 +381,8 @@ impl Driver {
         // A loop that is closed tells nobody.
         yielder.watch(LOOK, move || Python::attach(|py| !home.is_closed(py)));
         Python::attach(|py| {
-            let entered = Entered::new(self.context.bind(py));
-            let result = entered.and_then(|_entered| self.drive(py, yielder));
+            let result = run_in(self.context.bind(py), || self.drive(py, yielder));
+            let result = result.and_then(|driven| driven);
             drop(self);
             result
         })

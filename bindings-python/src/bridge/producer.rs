@@ -11,7 +11,7 @@ use thrasks_bridge::{Feed, Readiness};
 
 use crate::{home::Home, sync::lock};
 
-use super::{context::Entered, errors::unambiguous, report::report};
+use super::{context::run_in, errors::unambiguous, report::report};
 
 /// What comes out of an iterator: items, and at last, perhaps, an exception.
 pub(crate) type Item = Result<Py<PyAny>, PyErr>;
@@ -117,11 +117,8 @@ impl Producer {
     /// the interpreter but for the waits.
     pub(crate) fn run(self, feed: &mut Feed<Item>) {
         Python::attach(|py| {
-            let error = match Entered::new(self.context.bind(py)) {
-                Ok(_entered) => self.drain(py, feed),
-                Err(error) => Some(error),
-            };
-            if let Some(error) = error {
+            let error = run_in(self.context.bind(py), || self.drain(py, feed));
+            if let Some(error) = error.unwrap_or_else(Some) {
                 self.tell(py, error);
             }
             // What it holds is dropped here, attached.

@@ -322,7 +322,7 @@ impl StreamBase {
         Next { stream: slf, waiting: Mutex::new(None) }
     }
 
-    /// Stops what runs on the thread, and does not wait for it. May be called on any thread.
+    /// Stop what runs on the thread, and do not wait for it. May be called on any thread.
     fn close(&self, py: Python<'_>) {
         self.0.close(py);
     }

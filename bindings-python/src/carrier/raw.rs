@@ -80,8 +80,7 @@ pub(crate) fn may_be(py: Python<'_>) -> bool {
     }
     // The one version whose tasks have been looked at: in others a job might be able to learn
     // something about its task without leaving a trace.
-    let known = imports::version(py) == (3, 14)
-        && imports::free_threaded(py).and_then(|it| it.is_truthy()).unwrap_or(false);
+    let known = cfg!(Py_GIL_DISABLED) && imports::version(py) == (3, 14);
     let wanted = std::env::var_os("THRASKS_CARRIERS").is_none_or(|value| value != "0");
     let native = || {
         imports::task(py)
@@ -105,12 +104,7 @@ pub(crate) struct Looked<'py> {
 
 impl<'py> Looked<'py> {
     pub(crate) fn at(object: &Bound<'py, PyAny>) -> Option<Self> {
-        let class: Bound<'_, PyType> = object.get_type();
-        // SAFETY: `class` is a living type object, and its head is never written once it is made.
-        let (size, item, flags) = unsafe {
-            let class = class.as_type_ptr();
-            ((*class).tp_basicsize, (*class).tp_itemsize, ffi::PyType_GetFlags(class))
-        };
+        let (size, item, flags) = layout(&object.get_type())?;
         let size = usize::try_from(size).ok()?;
         let before = if flags & MANAGED == 0 { 0 } else { BEFORE };
         let after = if flags & INLINE_VALUES == 0 { 0 } else { AFTER };
@@ -136,6 +130,20 @@ impl<'py> Looked<'py> {
         // and is aligned to words; an `AtomicUsize` is as a word, and has no invalid value.
         unsafe { std::slice::from_raw_parts(self.first, self.count) }
     }
+}
+
+/// How large the objects of a class are, an item of theirs, and the flags of the class.
+#[cfg(not(Py_LIMITED_API))]
+fn layout(class: &Bound<'_, PyType>) -> Option<(ffi::Py_ssize_t, ffi::Py_ssize_t, c_ulong)> {
+    let class = class.as_type_ptr();
+    // SAFETY: it is a living type object, and its head is never written once it is made.
+    unsafe { Some(((*class).tp_basicsize, (*class).tp_itemsize, ffi::PyType_GetFlags(class))) }
+}
+
+/// The limited API shows no objects from within: where it is used, there are no carriers.
+#[cfg(Py_LIMITED_API)]
+fn layout(_: &Bound<'_, PyType>) -> Option<(ffi::Py_ssize_t, ffi::Py_ssize_t, c_ulong)> {
+    None
 }
 
 /// `Py_TPFLAGS_MANAGED_WEAKREF | Py_TPFLAGS_MANAGED_DICT`: `Py_TPFLAGS_PREHEADER`.
