@@ -114,6 +114,7 @@ PYTHON = {
         "BaseException",
         "Exception",
         "ExceptionGroup",
+        "ImportError",
         "KeyboardInterrupt",
         "ResourceWarning",
         "RuntimeError",

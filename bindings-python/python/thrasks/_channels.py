@@ -83,7 +83,12 @@ class FromThreadChannel(ChannelBase, Generic[T]):
             timeout: How many seconds to wait at most; 0 for no limit. By default what the channel
                 was made with.
 
+        Returns:
+            The item.
+
         Raises:
+            TypeError: The timeout is no number.
+            ValueError: The timeout is negative.
             ChannelClosed: The channel is closed, and nothing is left in it.
             ChannelTimeout: Nothing came in time.
             RuntimeError: Tasks of another event loop take from it.

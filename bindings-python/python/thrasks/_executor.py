@@ -75,7 +75,8 @@ class TaskPoolExecutor:
                 or threads if those are more.
             task_name_prefix: What the names of the tasks begin with: ``prefix_0`` and so on.
                 ``TaskPoolExecutor-N`` by default, but for tasks on other threads asyncio's names.
-            num_threads: Run the jobs on so many threads, each with its own event loop.
+            num_threads: Run the jobs on so many threads, 10,000 at most, each with its own event
+                loop.
             mode: Which of them runs which job: a `SchedulingMode`, `QUEUE` by default, or an object
                 with a ``place(loads)`` method.
             pool: Run the jobs on the threads of this pool, in its mode.
@@ -84,7 +85,8 @@ class TaskPoolExecutor:
 
         Raises:
             TypeError: An argument is of the wrong type, or is about threads and there are none.
-            ValueError: `max_workers` or `num_threads` is less than 1.
+            ValueError: `max_workers` or `num_threads` is less than 1, or there are too many
+                threads.
         """
         if max_workers is not None:
             max_workers = _check_workers(max_workers)
@@ -229,6 +231,7 @@ class TaskPoolExecutor:
                 here.
             TypeError: An argument is of the wrong type.
             ValueError: `buffersize` is less than 1.
+            ImportError: A bar is asked for, and tqdm is not installed.
         """
         if not callable(fn):
             raise TypeError(f"map() needs a callable, got {fn!r}")

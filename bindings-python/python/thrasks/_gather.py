@@ -33,6 +33,12 @@ class GatheringFuture(asyncio.Future[T]):
 
     As a coroutine it is taken by `asyncio.create_task` and `asyncio.TaskGroup.create_task`, which
     take no other futures.
+
+    It is made by `threaded_gather`, and not by itself.
+
+    Args:
+        loop: The loop that it belongs to.
+        return_exceptions: Whether exceptions are results.
     """
 
     __slots__ = (
@@ -103,18 +109,36 @@ class GatheringFuture(asyncio.Future[T]):
             raise RuntimeError(f"{self!r} belongs to another loop, and can be awaited only there")
         return super().__await__()
 
-    __iter__ = __await__
+    def __iter__(self) -> Generator[Any, None, T]:
+        return self.__await__()
 
     # A coroutine that awaits this future.
 
     def send(self, value: Any, /) -> Any:
-        """Go on with a coroutine that awaits this future, as `coroutine.send`."""
+        """Go on with a coroutine that awaits this future, as `coroutine.send`.
+
+        Args:
+            value: What is sent: None.
+
+        Returns:
+            What asyncio waits for.
+
+        Raises:
+            StopIteration: The future is done, and this is its result.
+        """
         if self._iterator is None:
             self._iterator = iter(self)
         return self._iterator.send(value)
 
     def throw(self, *exc: Any) -> Any:
-        """Raise in a coroutine that awaits this future, as `coroutine.throw`."""
+        """Raise in a coroutine that awaits this future, as `coroutine.throw`.
+
+        Args:
+            *exc: The exception; or its type, its value and its traceback.
+
+        Returns:
+            What asyncio waits for.
+        """
         if self._iterator is None:
             self._iterator = iter(self)
         return self._iterator.throw(*exc)
@@ -496,7 +520,8 @@ def threaded_gather(
         *aws: Coroutines, futures and other awaitables.
         return_exceptions: Whether exceptions are results like any other. Otherwise the first one is
             raised at once, and the others go on.
-        num_threads: How many threads the coroutines are spread over; 4 by default.
+        num_threads: How many threads the coroutines are spread over; 4 by default, and
+            10,000 at most.
         mode: Which of them runs which coroutine: a `SchedulingMode`, `ROUND_ROBIN` by default, or
             an object with a ``place(loads)`` method.
         max_concurrency: How many coroutines may run at once; the others wait. No bound by default.

@@ -52,7 +52,8 @@ class ThreadedTaskGroup(GroupBase):
         """Prepare a group. Its threads are leased when it is entered.
 
         Args:
-            num_threads: How many threads the tasks are spread over; 4 by default.
+            num_threads: How many threads the tasks are spread over; 4 by default, and 10,000
+                at most.
             mode: Which of them runs which task: a `SchedulingMode`, `ROUND_ROBIN` by default, or
                 an object with a ``place(loads)`` method.
             strict_exception_groups: Whether a single exception is raised in an exception group,
@@ -63,7 +64,8 @@ class ThreadedTaskGroup(GroupBase):
 
         Raises:
             TypeError: An argument is of the wrong type, or is the pool's and given beside `pool`.
-            ValueError: `num_threads` or `max_concurrency` is less than 1.
+            ValueError: `num_threads` or `max_concurrency` is less than 1, or there are too many
+                threads.
         """
         self._leasing = Leasing(num_threads, mode, loop_factory, pool, max_concurrency)
         self._strict = bool(strict_exception_groups)

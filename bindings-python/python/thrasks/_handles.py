@@ -30,7 +30,10 @@ class ThreadedTask(asyncio.Future[T]):
     `asyncio.wait`, `asyncio.wait_for`, `asyncio.shield`, `asyncio.gather`, `asyncio.as_completed`.
     Its callbacks run on the caller's loop. It may be awaited on another loop, too.
 
-    It is made by `ThreadedTaskGroup.create_task` and `LoopPool.run`.
+    It is made by `ThreadedTaskGroup.create_task` and `LoopPool.run`, and not by itself.
+
+    Args:
+        loop: The loop that it belongs to, as of `asyncio.Future`.
     """
 
     __slots__ = ("_job", "_patience")
@@ -96,7 +99,11 @@ class ThreadedTask(asyncio.Future[T]):
         return str(name)
 
     def set_name(self, value: object, /) -> None:
-        """Set the name of the task."""
+        """Set the name of the task.
+
+        Args:
+            value: The name; what is not a str is made one.
+        """
         self._job.rename(str(value))
 
     def get_coro(self) -> Coroutine[Any, Any, T] | None:
@@ -108,12 +115,24 @@ class ThreadedTask(asyncio.Future[T]):
         return self._job.context()
 
     def get_stack(self, *, limit: int | None = None) -> list[FrameType]:
-        """Return the frames of the task while it is suspended, as `asyncio.Task.get_stack`."""
+        """Return the frames of the task while it is suspended, as `asyncio.Task.get_stack`.
+
+        Args:
+            limit: How many frames at most; all by default.
+
+        Returns:
+            The frames, the newest one last; none where the task has not started or has ended.
+        """
         task = self._job.task()
         return [] if task is None else task.get_stack(limit=limit)
 
     def print_stack(self, *, limit: int | None = None, file: TextIO | None = None) -> None:
-        """Print the stack of the task while it is suspended, as `asyncio.Task.print_stack`."""
+        """Print the stack of the task while it is suspended, as `asyncio.Task.print_stack`.
+
+        Args:
+            limit: How many frames at most; all by default.
+            file: Where to; standard error by default.
+        """
         task = self._job.task()
         if task is None:
             print(f"No stack for {self!r}", file=sys.stderr if file is None else file)
@@ -121,11 +140,25 @@ class ThreadedTask(asyncio.Future[T]):
             task.print_stack(limit=limit, file=file)
 
     def set_result(self, result: T, /) -> NoReturn:
-        """Raise RuntimeError: the outcome is the coroutine's."""
+        """Refuse, as `asyncio.Task.set_result`: the outcome is the coroutine's.
+
+        Args:
+            result: Anything.
+
+        Raises:
+            RuntimeError: Always.
+        """
         raise RuntimeError("ThreadedTask does not support set_result operation")
 
     def set_exception(self, exception: object, /) -> NoReturn:
-        """Raise RuntimeError: the outcome is the coroutine's."""
+        """Refuse, as `asyncio.Task.set_exception`: the outcome is the coroutine's.
+
+        Args:
+            exception: Anything.
+
+        Raises:
+            RuntimeError: Always.
+        """
         raise RuntimeError("ThreadedTask does not support set_exception operation")
 
     def __await__(self) -> Generator[Any, None, T]:
@@ -135,7 +168,8 @@ class ThreadedTask(asyncio.Future[T]):
             raise RuntimeError(f"Task cannot await on itself: {self!r}")
         return _await_elsewhere(self).__await__()
 
-    __iter__ = __await__
+    def __iter__(self) -> Generator[Any, None, T]:
+        return self.__await__()
 
     def __repr__(self) -> str:
         if self.cancelled():

@@ -33,9 +33,17 @@ T = TypeVar("T")
 class ThreadedIterableBase(Generic[P, T]):
     """What all wrappers of generator functions that block have in common.
 
+    Args:
+        func: A generator function, or another that returns an iterable.
+        max_size: How many items it runs ahead of its consumer at most; 0 for the default.
+
     Attributes:
         func: The generator function.
         max_size: How many items it runs ahead of its consumer at most; 0 for the default.
+
+    Raises:
+        TypeError: `func` is not callable, or asynchronous already; the size is not an int.
+        ValueError: The size is negative.
     """
 
     func: Callable[..., Iterator[T]]
@@ -50,22 +58,53 @@ class ThreadedIterableBase(Generic[P, T]):
         self._target = unwrap(func)
 
     def sync_call(self, *args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
-        """Call the function here, and return the generator itself."""
+        """Call the function here, and return the generator itself.
+
+        Args:
+            *args: Its arguments.
+            **kwargs: Its keyword arguments.
+
+        Returns:
+            What it returns: a generator, as a rule, which runs on the thread that iterates over it.
+        """
         return self._target(*args, **kwargs)
 
     def async_call(self, *args: P.args, **kwargs: P.kwargs) -> ThreadedAsyncIterator[T]:
         """Return an asynchronous iterator of what the generator yields on a thread.
 
         Nothing runs before the first item is asked for. It sees a copy of the context of this call.
+
+        Args:
+            *args: The function's arguments.
+            **kwargs: Its keyword arguments.
+
+        Returns:
+            The iterator. What the generator raises comes after the items before it.
         """
         return self.create_wrapper(*args, **kwargs)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> ThreadedAsyncIterator[T]:
-        """Return an asynchronous iterator, as `async_call` does."""
+        """Return an asynchronous iterator, as `async_call` does.
+
+        Args:
+            *args: The function's arguments.
+            **kwargs: Its keyword arguments.
+
+        Returns:
+            The iterator.
+        """
         return self.create_wrapper(*args, **kwargs)
 
     def create_wrapper(self, *args: P.args, **kwargs: P.kwargs) -> ThreadedAsyncIterator[T]:
-        """Return an asynchronous iterator, as `async_call` does."""
+        """Return an asynchronous iterator, as `async_call` does.
+
+        Args:
+            *args: The function's arguments.
+            **kwargs: Its keyword arguments.
+
+        Returns:
+            The iterator.
+        """
         return ThreadedAsyncIterator._of(
             partial(self._target, *args, **kwargs), self.max_size, self._place, name_of(self.func)
         )
@@ -78,6 +117,14 @@ class ThreadedIterable(ThreadedIterableBase[P, T]):
     """A generator function whose generators run on threads of the pool.
 
     In a class it is a method, just as the function would be. Made by `threaded_iterable`.
+
+    Args:
+        func: A generator function, or another that returns an iterable.
+        max_size: How many items it runs ahead of its consumer at most; 0 for the default.
+
+    Raises:
+        TypeError: `func` is not callable, or asynchronous already; the size is not an int.
+        ValueError: The size is negative.
     """
 
     def __init__(self, func: Callable[P, Iterator[T]], max_size: int = 0) -> None:
@@ -118,10 +165,20 @@ class ThreadedIterable(ThreadedIterableBase[P, T]):
 class BoundThreadedIterable(ThreadedIterableBase[P, T]):
     """A generator method whose generators run on threads: what ``instance.method`` is.
 
+    Args:
+        func: The generator function.
+        instance: What its first argument is.
+        max_size: How many items it runs ahead of its consumer at most; 0 for the default.
+        place: Which threads its generators run on: those of the wrapper that it comes from.
+
     Attributes:
         func: The generator function.
         instance: What its first argument is.
         max_size: How many items it runs ahead of its consumer at most; 0 for the default.
+
+    Raises:
+        TypeError: `func` is not callable, or asynchronous already; the size is not an int.
+        ValueError: The size is negative.
     """
 
     def __init__(
@@ -152,6 +209,14 @@ class ThreadedIterableSeparate(ThreadedIterable[P, T]):
     """A generator function each generator of which has a thread of its own.
 
     Made by `threaded_iterable_separate`.
+
+    Args:
+        func: A generator function, or another that returns an iterable.
+        max_size: How many items it runs ahead of its consumer at most; 0 for the default.
+
+    Raises:
+        TypeError: `func` is not callable, or asynchronous already; the size is not an int.
+        ValueError: The size is negative.
     """
 
     _place = OWN_THREAD
@@ -197,6 +262,11 @@ def threaded_iterable(func: Any = None, *, max_size: int = 0) -> Any:
         max_size: How many items it runs ahead at most. 0 stands for the number in the environment
             variable ``THREADED_ITERABLE_DEFAULT_MAX_SIZE``, and that for 1024.
 
+    Returns:
+        The function as an object: it returns an asynchronous iterator when it is called
+        (`ThreadedIterableBase.async_call` is the same), and the generator itself with
+        `ThreadedIterableBase.sync_call`. Where only the size is given, a decorator.
+
     Raises:
         TypeError: It is not callable, or asynchronous already; the size is not an int.
         ValueError: The size is negative.
@@ -232,6 +302,9 @@ def threaded_iterable_separate(func: Any = None, *, max_size: int = 0) -> Any:
     Args:
         func: As for `threaded_iterable`.
         max_size: As for `threaded_iterable`.
+
+    Returns:
+        The function as an object, or a decorator, as for `threaded_iterable`.
 
     Raises:
         TypeError: As for `threaded_iterable`.

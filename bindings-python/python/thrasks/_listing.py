@@ -14,20 +14,23 @@ from ._thrasks import worker_loops
 
 @dataclass(frozen=True)
 class TaskInfo:
-    """A task on a worker, as it was when the listing was made."""
+    """A task on a worker, as it was when the listing was made.
+
+    Attributes:
+        name: The name of the task.
+        worker: The name of the worker's thread.
+        state: Whether its code runs at this moment, it waits for something, or it waits although it
+            was asked to end.
+        coro: The qualified name of its coroutine function.
+        awaited_by: The names of the tasks that await it, those of a group's or a gather's parent
+            among them. Empty before CPython 3.14, which does not record them.
+    """
 
     name: str
-    """The name of the task."""
     worker: str
-    """The name of the worker's thread."""
     state: Literal["running", "suspended", "cancelling"]
-    """Whether its code runs at this moment, it waits for something, or it waits although it was
-    asked to end."""
     coro: str
-    """The qualified name of its coroutine function."""
     awaited_by: tuple[str, ...]
-    """The names of the tasks that await it, those of a group's or a gather's parent among them.
-    Empty before CPython 3.14, which does not record them."""
 
     def __str__(self) -> str:
         waiting = f", awaited by {', '.join(self.awaited_by)}" if self.awaited_by else ""
@@ -40,6 +43,9 @@ def all_tasks() -> list[TaskInfo]:
     Tasks that wait for a worker are not among them: `LoopPool.stats` counts those. What a task
     itself has started on its worker is. The other threads are halted for a moment, so this is for
     people who look for what hangs, and not for what is called often. May be called from any thread.
+
+    Returns:
+        A description of each task.
     """
     listing: list[TaskInfo] = []
     for worker, loop in worker_loops():

@@ -47,10 +47,10 @@ class Options:
         check_timeout(timeout)
         check_progress(progress)
         self.buffersize: int | None = None if buffersize is None else min(buffersize, sys.maxsize)
-        self.ordered = bool(ordered)
-        self.return_exceptions = bool(return_exceptions)
-        self.timeout = timeout
-        self.progress = progress
+        self.ordered: bool = bool(ordered)
+        self.return_exceptions: bool = bool(return_exceptions)
+        self.timeout: float | None = timeout
+        self.progress: Progress = progress
 
 
 def check_timeout(timeout: object) -> None:
@@ -66,7 +66,11 @@ class MapIterator(Generic[T]):
     ``async with executor.map(...) as results`` what is left under way when the block is left is
     cancelled and waited for; without, it is cancelled when nobody holds the iterator any more.
 
-    It is made by `TaskPoolExecutor.map` and `threaded_map`.
+    It is made by `TaskPoolExecutor.map` and `threaded_map`, and not by itself.
+
+    Args:
+        mapping: The map under way.
+        executor: What is to be held as long as the iterator is.
     """
 
     __slots__ = ("__weakref__", "_executor", "_mapping")

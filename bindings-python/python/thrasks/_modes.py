@@ -13,17 +13,18 @@ class SchedulingMode(enum.Enum):
     """Decide which worker runs which task.
 
     An object with a ``place(loads)`` method may be given in place of a mode: see `Scheduler`.
+
+    Attributes:
+        ROUND_ROBIN: Task ``i`` runs on worker ``i % n``. This is predictable, and the cheapest.
+        QUEUE: Tasks wait in one queue, and a worker takes the next one when it is free. So uneven
+            work balances itself, and no task waits behind a busy worker while another is idle.
+        LEAST_LOADED: Each task runs on the worker that has the fewest unfinished tasks when it is
+            created.
     """
 
     ROUND_ROBIN = "round_robin"
-    """Task ``i`` runs on worker ``i % n``. This is predictable, and the cheapest."""
-
     QUEUE = "queue"
-    """Tasks wait in one queue, and a worker takes the next one when it is free. So uneven work
-    balances itself, and no task waits behind a busy worker while another is idle."""
-
     LEAST_LOADED = "least_loaded"
-    """Each task runs on the worker that has the fewest unfinished tasks when it is created."""
 
 
 class Scheduler(Protocol):

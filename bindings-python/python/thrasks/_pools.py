@@ -28,30 +28,36 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class LoopStats:
-    """What one loop of a pool has done so far."""
+    """What one loop of a pool has done so far.
+
+    Attributes:
+        name: The name of the loop's thread.
+        queued: Tasks that wait for this loop.
+        running: Tasks that it has started and that have not ended.
+        done: Tasks that have ended.
+    """
 
     name: str
-    """The name of the loop's thread."""
     queued: int
-    """Tasks that wait for this loop."""
     running: int
-    """Tasks that it has started and that have not ended."""
     done: int
-    """Tasks that have ended."""
 
 
 @dataclass(frozen=True)
 class PoolStats:
-    """What a pool has done so far."""
+    """What a pool has done so far.
+
+    Attributes:
+        queued: Tasks that wait to be started.
+        running: Tasks that were started and have not ended.
+        done: Tasks that have ended.
+        loops: The same for each loop.
+    """
 
     queued: int
-    """Tasks that wait to be started."""
     running: int
-    """Tasks that were started and have not ended."""
     done: int
-    """Tasks that have ended."""
     loops: tuple[LoopStats, ...]
-    """The same for each loop."""
 
 
 class LoopPool:
@@ -76,14 +82,14 @@ class LoopPool:
         """Describe a pool. Its threads are leased when it is entered.
 
         Args:
-            num_threads: How many threads; 4 by default.
+            num_threads: How many threads; 4 by default, and 10,000 at most.
             mode: Which of them runs which task: a `SchedulingMode`, `QUEUE` by default, or an
                 object with a ``place(loads)`` method.
             loop_factory: What makes the event loops, such as ``uvloop.new_event_loop``.
 
         Raises:
             TypeError: An argument is of the wrong type.
-            ValueError: `num_threads` is less than 1.
+            ValueError: `num_threads` is less than 1, or more than 10,000.
         """
         self._leasing = Leasing(
             num_threads, mode, loop_factory, None, None, default_mode=SchedulingMode.QUEUE
@@ -203,6 +209,9 @@ class LoopPool:
 
     def stats(self) -> PoolStats:
         """Return what the pool has done so far.
+
+        Returns:
+            Counts of its tasks, together and for each loop.
 
         Raises:
             RuntimeError: The pool is not open.

@@ -113,7 +113,7 @@ def threaded_map(
         fn: A coroutine function, or another that returns an awaitable.
         *iterables: What it is called with: one of each at a time, until the shortest ends.
             Asynchronous ones, too. They may be of any length, and without end.
-        num_threads: How many threads there are; 4 by default.
+        num_threads: How many threads there are; 4 by default, and 10,000 at most.
         mode: Which of them runs which call: a `SchedulingMode`, `QUEUE` by default, or an object
             with a ``place(loads)`` method.
         max_concurrency: How many may run at once; as many as `buffersize` by default.
@@ -136,6 +136,7 @@ def threaded_map(
         RuntimeError: No loop runs here, or the pool is not open.
         TypeError: An argument is of the wrong type.
         ValueError: An option is out of range.
+        ImportError: A bar is asked for, and tqdm is not installed.
     """
     if not callable(fn):
         raise TypeError(f"threaded_map() needs a callable, got {fn!r}")
@@ -162,6 +163,10 @@ class CompletionIterator(Generic[T]):
 
     ``async for`` yields the futures, each of which is done; ``for`` yields as many coroutines, each
     of which returns the next result.
+
+    Args:
+        futures: What is to complete.
+        timeout: How many seconds from now a result may be waited for; None for no limit.
     """
 
     def __init__(self, futures: set[asyncio.Future[T]], timeout: float | None) -> None:
@@ -250,7 +255,7 @@ def as_completed(
 
     Args:
         aws: Coroutines, futures and other awaitables. One that is given twice runs once.
-        num_threads: How many threads there are; 4 by default.
+        num_threads: How many threads there are; 4 by default, and 10,000 at most.
         mode: Which of them runs which coroutine: a `SchedulingMode`, `QUEUE` by default, or an
             object with a ``place(loads)`` method.
         max_concurrency: How many coroutines may run at once; no bound by default.

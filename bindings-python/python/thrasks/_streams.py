@@ -55,7 +55,11 @@ class _Stream(StreamBase, AsyncIterator[T]):
         await self.wait_closed()
 
     async def wait_closed(self) -> None:
-        """Wait until what runs on the thread has ended."""
+        """Wait until what runs on the thread has ended.
+
+        Raises:
+            Exception: What the generator raised while it was closed.
+        """
         while (ended := self._when_ended()) is not None:
             await ended
 
@@ -200,6 +204,12 @@ class ThreadedAsyncGenerator(GeneratorBase, AsyncGenerator[YieldT, SendT]):
     async def asend(self, value: SendT) -> YieldT:
         """Send a value into the generator, and return what it yields next.
 
+        Args:
+            value: What the generator's ``yield`` is to return.
+
+        Returns:
+            What it yields next.
+
         Raises:
             StopAsyncIteration: It has ended.
             RuntimeError: Another task waits for a step of it.
@@ -215,7 +225,16 @@ class ThreadedAsyncGenerator(GeneratorBase, AsyncGenerator[YieldT, SendT]):
     async def athrow(self, typ: Any, val: Any = None, tb: TracebackType | None = None, /) -> YieldT:
         """Raise an exception in the generator, and return what it yields next.
 
+        Args:
+            typ: The exception, or its type.
+            val: Where a type is given: the exception, or what it is made from.
+            tb: A traceback for the exception.
+
+        Returns:
+            What it yields next.
+
         Raises:
+            TypeError: It is no exception.
             StopAsyncIteration: It has ended.
             RuntimeError: Another task waits for a step of it.
         """

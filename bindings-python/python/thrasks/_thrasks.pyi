@@ -54,7 +54,28 @@ class GroupBase:
         name: str | None = None,
         context: Context | None = None,
         **kwargs: Any,
-    ) -> ThreadedTask[_T]: ...
+    ) -> ThreadedTask[_T]:
+        """Run a coroutine on one of the group's workers.
+
+        May be called from the body, from a task of the group, or from any other thread, until the
+        group's last task has ended.
+
+        Args:
+            coro: The coroutine.
+            name: The name of the task.
+            context: The context that the task runs in; a copy of the caller's by default. Tasks
+                that are given the same context run on the same worker.
+            **kwargs: Further arguments of `asyncio.Task`, such as `eager_start`.
+
+        Returns:
+            A handle, which is a future of the loop that entered the group. It is done when the task
+            is; cancelling it asks the task to end.
+
+        Raises:
+            RuntimeError: The group has not been entered, is finished, or is shutting down. The
+                coroutine is closed.
+            TypeError: `coro` is not a coroutine.
+        """
     def _open(
         self,
         event_loop: asyncio.AbstractEventLoop,
@@ -277,9 +298,11 @@ class StreamBase:
     ) -> Self: ...
     def __aiter__(self) -> Self: ...
     def __anext__(self) -> Any: ...
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Stop what runs on the thread, and do not wait for it. May be called on any thread."""
     @property
-    def closed(self) -> bool: ...
+    def closed(self) -> bool:
+        """Whether nothing of it runs on a thread any more, and nothing will."""
     def _when_ended(self) -> asyncio.Future[None] | None: ...
 
 @disjoint_base
@@ -296,19 +319,38 @@ class GeneratorBase:
     def _when_stepped(self) -> asyncio.Future[None]: ...
     @property
     def _under_way(self) -> bool: ...
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Close the generator when its step has ended, on its thread, and do not wait for it.
+
+        May be called on any thread.
+        """
     @property
-    def closed(self) -> bool: ...
+    def closed(self) -> bool:
+        """Whether nothing of it runs on a thread any more, and nothing will."""
     def _when_ended(self) -> asyncio.Future[None] | None: ...
 
 @disjoint_base
 class ChannelBase:
     def __new__(cls, maxsize: int) -> Self: ...
-    def put(self, item: Any) -> None: ...
-    def close(self) -> None: ...
+    def put(self, item: Any) -> None:
+        """Put an item in; where the channel is full, wait until there is room.
+
+        For threads: the event loop that takes from the channel would wait for itself.
+
+        Args:
+            item: Anything.
+
+        Raises:
+            ChannelClosed: The channel is closed, and the item is not in it.
+            RuntimeError: The channel is full, and this is the thread of that event loop.
+        """
+    def close(self) -> None:
+        """Close the channel: nothing can be put in any more. What is inside can still be taken."""
     @property
-    def is_closed(self) -> bool: ...
-    def qsize(self) -> int: ...
+    def is_closed(self) -> bool:
+        """Whether the channel has been closed."""
+    def qsize(self) -> int:
+        """Return how many items are in the channel."""
     def _take(self) -> tuple[Any] | None: ...
     def _when_item(self) -> asyncio.Future[None]: ...
 

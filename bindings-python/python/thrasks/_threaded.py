@@ -38,7 +38,10 @@ T = TypeVar("T")
 class ThreadedCall(asyncio.Future[T]):
     """A call that runs on a thread, as a future of the caller's loop.
 
-    It is made by calling a `Threaded`.
+    It is made by calling a `Threaded`, and not by itself.
+
+    Args:
+        loop: The loop that it belongs to, as of `asyncio.Future`.
     """
 
     __slots__ = ("_call",)
@@ -66,8 +69,14 @@ class ThreadedCall(asyncio.Future[T]):
 class ThreadedBase(Generic[P, T]):
     """What all wrappers of functions that block have in common.
 
+    Args:
+        func: The function, a ``staticmethod`` or a ``classmethod``.
+
     Attributes:
         func: The function.
+
+    Raises:
+        TypeError: It is not callable, or asynchronous already.
     """
 
     func: Callable[..., T]
@@ -80,7 +89,15 @@ class ThreadedBase(Generic[P, T]):
         self._target = unwrap(func)
 
     def sync_call(self, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call the function here, on this thread, and return its result."""
+        """Call the function here, on this thread, and return its result.
+
+        Args:
+            *args: Its arguments.
+            **kwargs: Its keyword arguments.
+
+        Returns:
+            What it returns; what it raises is raised.
+        """
         return self._target(*args, **kwargs)
 
     def async_call(self, *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[T]:
@@ -88,8 +105,13 @@ class ThreadedBase(Generic[P, T]):
 
         The call is on its way when this returns. It sees a copy of its caller's context.
 
+        Args:
+            *args: The function's arguments.
+            **kwargs: Its keyword arguments.
+
         Returns:
-            A future of the function's result.
+            A future of the function's result. Cancelling it takes back a call that has not begun,
+            and gives up one that has: a thread cannot be interrupted.
 
         Raises:
             RuntimeError: No event loop is running here, or the interpreter shuts down.
@@ -97,7 +119,18 @@ class ThreadedBase(Generic[P, T]):
         return start_call(self._place, self._target, args, kwargs)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[T]:
-        """Call the function on a thread, as `async_call` does."""
+        """Call the function on a thread, as `async_call` does.
+
+        Args:
+            *args: The function's arguments.
+            **kwargs: Its keyword arguments.
+
+        Returns:
+            A future of the function's result.
+
+        Raises:
+            RuntimeError: No event loop is running here, or the interpreter shuts down.
+        """
         return start_call(self._place, self._target, args, kwargs)
 
     def __repr__(self) -> str:
@@ -108,6 +141,12 @@ class Threaded(ThreadedBase[P, T]):
     """A function whose calls run on threads of the pool: made by `threaded`.
 
     In a class it is a method, just as the function would be.
+
+    Args:
+        func: The function, a ``staticmethod`` or a ``classmethod``.
+
+    Raises:
+        TypeError: It is not callable, or asynchronous already.
     """
 
     def __init__(self, func: Callable[P, T]) -> None:
@@ -146,9 +185,17 @@ class Threaded(ThreadedBase[P, T]):
 class BoundThreaded(ThreadedBase[P, T]):
     """A method whose calls run on threads: what ``instance.method`` is where that is `Threaded`.
 
+    Args:
+        func: The function.
+        instance: What its first argument is.
+        place: Which threads its calls run on: those of the wrapper that it comes from.
+
     Attributes:
         func: The function.
         instance: What its first argument is.
+
+    Raises:
+        TypeError: `func` is not callable, or asynchronous already.
     """
 
     def __init__(self, func: Callable[..., T], instance: Any, *, place: Place = None) -> None:
@@ -175,9 +222,16 @@ _OF_FUNCTIONS: Final = {"__name__", "__qualname__"}
 class ThreadedSeparate(Threaded[P, T]):
     """A function each call of which has a thread of its own: made by `threaded_separate`.
 
+    Args:
+        func: The function, a ``staticmethod`` or a ``classmethod``.
+        detach: Whether the interpreter may exit while a call is still running.
+
     Attributes:
         func: The function.
         detach: Whether the interpreter may exit while a call is still running.
+
+    Raises:
+        TypeError: `func` is not callable, or asynchronous already.
     """
 
     def __init__(self, func: Callable[P, T], detach: bool = True) -> None:
@@ -273,6 +327,9 @@ def threaded_separate(func: Any, detach: bool = True) -> Any:
         func: As for `threaded`. A generator function is given to `threaded_iterable_separate`.
         detach: Whether the interpreter may exit while a call is still running. If not, it waits for
             the call to end.
+
+    Returns:
+        The function as an object that calls it, as for `threaded`.
 
     Raises:
         TypeError: As for `threaded`.

@@ -47,6 +47,7 @@ def sync_await(func: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwarg
         What the awaitable returns.
 
     Raises:
+        TypeError: `func` is not callable, or returns no awaitable.
         RuntimeError: This thread works for no event loop; or it runs the loop that it would wait
             for, or one that waits for this one: it would wait for ever. Or that loop is closed.
         asyncio.CancelledError: The task was cancelled, as all are when the loop ends.
@@ -64,8 +65,11 @@ def wait_coroutine(
         coro: The coroutine. It is closed where it cannot be run.
         loop: The event loop; by default the one that this thread works for, as for `sync_await`.
 
+    Returns:
+        What the coroutine returns.
+
     Raises:
-        TypeError: It is no coroutine.
+        TypeError: It is no coroutine, or the loop is none.
         RuntimeError: As for `sync_await`.
         asyncio.CancelledError: As for `sync_await`.
         BaseException: What the coroutine raises.
@@ -101,8 +105,11 @@ def sync_wait_coroutine(
         *args: Its arguments.
         **kwargs: Its keyword arguments.
 
+    Returns:
+        What the awaitable returns.
+
     Raises:
-        TypeError: It is not callable, or returns no awaitable.
+        TypeError: `coro_func` is not callable, or returns no awaitable; or the loop is none.
         RuntimeError: As for `sync_await`.
         asyncio.CancelledError: As for `sync_await`.
         BaseException: What the awaitable raises.
