@@ -32,6 +32,10 @@ enum Command {
     Bench(Bench),
     /// Build the documentation site, and check it in a browser if asked to
     Docs(Docs),
+    /// Build the source distribution and the wheels, and try them in clean environments
+    Dist,
+    /// Check the crates as they are published: each feature, package and oldest dependency, and licences
+    Crates(Crates),
     /// Make sure of a free-threaded CPython and print where it is
     Python(Interpreter),
 }
@@ -107,6 +111,13 @@ struct Docs {
     pictures: Option<PathBuf>,
 }
 
+#[derive(Debug, Args)]
+struct Crates {
+    /// Leave out what takes minutes: the tests of each crate by itself, and cargo-deny
+    #[arg(long)]
+    quick: bool,
+}
+
 impl Interpreter {
     fn wanted(&self) -> Wanted {
         if self.gil { Wanted::WithGil } else { Wanted::FreeThreaded }
@@ -143,6 +154,8 @@ pub(crate) fn run() -> Result<ExitCode> {
         Command::Docs(Docs { interpreter, check, pictures }) => {
             commands::docs::run(interpreter.wanted(), check, pictures.as_deref())
         }
+        Command::Dist => commands::dist::run(),
+        Command::Crates(crates) => commands::crates::run(crates.quick),
         Command::Bench(bench) => commands::bench::run(bench.interpreter.wanted(), bench.quick),
     }
 }

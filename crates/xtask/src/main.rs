@@ -12,7 +12,7 @@
 //! | `venv`, `wheel` | the environment it works in, and this project's wheel in it |
 //! | `documented` | whether every public item says what it has to |
 //! | `steps` | headings, times and the summary of a run of many steps |
-//! | `project`, `process`, `lock`, `stamp`, `interrupt` | the tools of the above |
+//! | `project`, `process`, `lock`, `stamp`, `toml`, `interrupt` | the tools of the above |
 
 #![forbid(unsafe_code)]
 
@@ -28,6 +28,7 @@ mod stamp;
 mod steps;
 #[cfg(test)]
 mod testing;
+mod toml;
 mod venv;
 mod wheel;
 

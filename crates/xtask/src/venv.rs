@@ -12,6 +12,7 @@ use crate::process;
 use crate::project::Project;
 use crate::python::Interpreter;
 use crate::stamp::{Fingerprint, Stamp};
+use crate::toml;
 
 /// The groups of dependencies in `bindings-python/pyproject.toml`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub(crate) enum Group {
     Bench,
     /// What the documentation site is built and checked with.
     Docs,
+    /// What looks at archives before they are uploaded.
+    Dist,
 }
 
 impl Group {
@@ -39,6 +42,7 @@ impl Group {
             Self::Lint => "lint",
             Self::Bench => "bench",
             Self::Docs => "docs",
+            Self::Dist => "dist",
         }
     }
 }
@@ -64,6 +68,16 @@ impl Environment {
         let _lock = environment.lock()?;
         environment.ensure_venv(interpreter)?;
         environment.ensure_groups(project, groups)?;
+        fs::create_dir_all(environment.run_folder())?;
+        Ok(environment)
+    }
+
+    /// Makes an environment that holds nothing yet, where there may have been one before.
+    pub(crate) fn clean(folder: &Path, interpreter: &Interpreter) -> Result<Self> {
+        let tag = tag(interpreter);
+        let folder = folder.join(&tag);
+        let environment = Self { folder, tag, free_threaded: interpreter.free_threaded };
+        environment.make_venv(interpreter)?;
         fs::create_dir_all(environment.run_folder())?;
         Ok(environment)
     }
@@ -140,8 +154,16 @@ impl Environment {
         if stamp.matches(&fingerprint) && self.python().exists() {
             return Ok(());
         }
+        println!("making a virtual environment: {}", self.venv().display());
+        self.make_venv(interpreter)?;
+        // The first that knows dependency groups.
+        process::run(self.pip().args(["install", "pip>=25.1"]))
+            .context("pip could not be brought up to date")?;
+        stamp.set(&fingerprint)
+    }
+
+    fn make_venv(&self, interpreter: &Interpreter) -> Result<()> {
         let venv = self.venv();
-        println!("making a virtual environment: {}", venv.display());
         if venv.exists() {
             fs::remove_dir_all(&venv)
                 .with_context(|| format!("cannot remove {}", venv.display()))?;
@@ -150,17 +172,14 @@ impl Environment {
         let mut command = Command::new(&interpreter.path);
         command.args(["-m", "venv"]).arg(&venv).env_remove("PYTHONHOME").env_remove("PYTHONPATH");
         process::output(&mut command)?;
-        // The first that knows dependency groups.
-        process::run(self.pip().args(["install", "pip>=25.1"]))
-            .context("pip could not be brought up to date")?;
-        stamp.set(&fingerprint)
+        Ok(())
     }
 
     fn ensure_groups(&self, project: &Project, groups: &[Group]) -> Result<()> {
         let file = project.path("bindings-python/pyproject.toml");
         let text =
             fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        let Some(section) = table(&text, "dependency-groups") else {
+        let Some(section) = toml::table(&text, "dependency-groups") else {
             bail!("{} has no [dependency-groups]", file.display());
         };
         let fingerprint = Fingerprint::default().text("groups", &section).finish();
@@ -190,37 +209,26 @@ fn tag(interpreter: &Interpreter) -> String {
     format!("{version}{}-{}", if *free_threaded { "t" } else { "" }, &hash[..8])
 }
 
-/// The lines of one table of a TOML text, up to the next table.
-fn table(toml: &str, name: &str) -> Option<String> {
-    let header = format!("[{name}]");
-    let mut lines = toml.lines().skip_while(|line| line.trim_end() != header);
-    lines.next()?;
-    // An array that spans lines is indented, or closes with a bracket: neither begins like a header.
-    let section = lines.take_while(|line| !line.starts_with('['));
-    Some(section.map(str::trim_end).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::python::Version;
 
     #[test]
-    fn a_table_ends_where_the_next_begins() {
-        let toml =
-            "[a]\nx = 1\n\n[groups]\none = [\n    \"p\",\n]\n\ntwo = []\n\n[tool.x]\ny = 2\n";
-        assert_eq!(table(toml, "groups").unwrap(), "one = [\n    \"p\",\n]\ntwo = []");
-        assert_eq!(table(toml, "none"), None);
-    }
-
-    #[test]
     fn the_groups_named_here_are_in_the_project_file() {
         let project = Project::locate().unwrap();
         let text = fs::read_to_string(project.path("bindings-python/pyproject.toml")).unwrap();
-        let section = table(&text, "dependency-groups").unwrap();
-        for group in
-            [Group::Build, Group::Examples, Group::Test, Group::Lint, Group::Bench, Group::Docs]
-        {
+        let section = toml::table(&text, "dependency-groups").unwrap();
+        let groups = [
+            Group::Build,
+            Group::Examples,
+            Group::Test,
+            Group::Lint,
+            Group::Bench,
+            Group::Docs,
+            Group::Dist,
+        ];
+        for group in groups {
             let begins = format!("{} = [", group.name());
             assert!(
                 section.lines().any(|line| line.starts_with(&begins)),

@@ -14,6 +14,9 @@ use crate::stamp::Fingerprint;
 use crate::steps::seconds;
 use crate::venv::Environment;
 
+/// What the name of a wheel says that is for every build with the GIL.
+pub(crate) const STABLE: &str = "-abi3-";
+
 /// Imports the package from an empty folder, and prints where it came from and whether it turned the GIL on.
 const IMPORT: &str = "\
 import sys, thrasks._thrasks
@@ -37,6 +40,10 @@ pub(crate) fn ensure(project: &Project, environment: &Environment) -> Result<()>
     let start = Instant::now();
     stamp.clear()?;
     let wheel = build(project, environment)?;
+    // So that the tests are of the wheel that users get.
+    if name(&wheel).contains(STABLE) == environment.free_threaded() {
+        bail!("{} is a wheel for other builds of Python than this one", name(&wheel));
+    }
     process::run(environment.pip().args(["install", "--force-reinstall", "--no-deps"]).arg(&wheel))
         .context("the wheel could not be installed")?;
     check(environment)?;
@@ -126,6 +133,7 @@ fn variables() -> Vec<(String, String)> {
     variables
 }
 
-fn name(path: &Path) -> String {
+/// The name of a file, without its folder.
+pub(crate) fn name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }

@@ -1,5 +1,6 @@
 //! `cargo xtask lint`: everything that can be said about the code without running it.
 
+use std::env;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
@@ -145,6 +146,7 @@ pub(super) fn python(steps: &mut Steps, project: &Project, prepared: &Prepared) 
     for (what, folder) in [
         ("package", "bindings-python/python"),
         ("tests", "bindings-python/tests"),
+        ("packaging", "bindings-python/packaging"),
         ("examples", "examples/python"),
         ("programs of the site", "docs/programs"),
     ] {
@@ -158,6 +160,7 @@ pub(super) fn python(steps: &mut Steps, project: &Project, prepared: &Prepared) 
         }
     }
     steps.run("pyright of the package", || process::run(&mut pyright(project, environment)))?;
+    steps.run("pyright of what users see", || process::run(&mut verify_types(environment)))?;
     steps.run("stubtest", || {
         // Of the whole package, the native module included; from where only the installed one can be imported.
         let mut stubtest = mypy(project, environment, "mypy.stubtest");
@@ -192,6 +195,19 @@ fn pyright(project: &Project, environment: &Environment) -> Command {
     let mut pyright = Command::new(environment.program("basedpyright"));
     pyright.current_dir(project.root()).arg("--project").arg(settings(project));
     pyright.arg("--pythonpath").arg(environment.python());
+    pyright
+}
+
+/// Whether each type of the installed package is known, by its annotations and not by inference: all of it, or this
+/// fails.
+fn verify_types(environment: &Environment) -> Command {
+    let mut pyright = Command::new(environment.program("basedpyright"));
+    pyright.args(["--verifytypes", "thrasks", "--ignoreexternal"]);
+    pyright.current_dir(environment.run_folder());
+    // It looks for the package where the first `python` has its own.
+    let mut path = vec![environment.program("python").with_file_name("")];
+    path.extend(env::var_os("PATH").iter().flat_map(env::split_paths));
+    pyright.env("PATH", env::join_paths(path).unwrap_or_default());
     pyright
 }
 

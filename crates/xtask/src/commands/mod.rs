@@ -1,7 +1,10 @@
 //! What each command does, in order.
 
 pub(crate) mod bench;
+mod copy;
+pub(crate) mod crates;
 pub(crate) mod demo;
+pub(crate) mod dist;
 pub(crate) mod docs;
 mod first_programs;
 mod flavours;

@@ -14,6 +14,7 @@ mod version;
 use std::env;
 use std::ffi::OsString;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
@@ -25,6 +26,9 @@ use cache::Cache;
 pub(crate) use probe::Interpreter;
 #[cfg(test)]
 pub(crate) use version::Version;
+
+/// The minor versions of CPython 3 that may be found with the GIL: those there are, and some to come.
+const MINORS: RangeInclusive<u32> = 11..=19;
 
 /// Names an interpreter to use before any other.
 const VARIABLE: &str = "THRASKS_PYTHON";
@@ -107,6 +111,8 @@ struct World {
     variable: Option<OsString>,
     path: OsString,
     cache: Option<Cache>,
+    /// Where pyenv keeps its versions: on PATH are only shims, and those of one version at a time.
+    pyenv: Option<PathBuf>,
 }
 
 impl World {
@@ -115,6 +121,10 @@ impl World {
             variable: env::var_os(VARIABLE).filter(|value| !value.is_empty()),
             path: env::var_os("PATH").unwrap_or_default(),
             cache: Cache::of_user(),
+            pyenv: env::var_os("PYENV_ROOT")
+                .map(PathBuf::from)
+                .or_else(|| Some(env::home_dir()?.join(".pyenv")))
+                .map(|root| root.join("versions")),
         }
     }
 }
@@ -135,6 +145,25 @@ pub(crate) fn ensure(wanted: Wanted) -> Result<Interpreter> {
         println!("Parallelism is off: this interpreter has the GIL, so threads take turns.");
     }
     Ok(interpreter)
+}
+
+/// Every feature release with the GIL that is there and fits, the oldest first.
+pub(crate) fn every_with_gil() -> Vec<Interpreter> {
+    every(&World::real())
+}
+
+fn every(world: &World) -> Vec<Interpreter> {
+    let versions = world.pyenv.iter().filter_map(|folder| folder.read_dir().ok()).flatten();
+    let mut bins: Vec<_> = versions.flatten().map(|entry| entry.path().join("bin")).collect();
+    bins.sort();
+    let installed = env::join_paths(bins).unwrap_or_default();
+    let find = |minor| {
+        let name = format!("python3.{minor}");
+        let files = [&world.path, &installed].map(|path| process::on_path(path, &name));
+        let fits = |found: &Interpreter| (found.version.major, found.version.minor) == (3, minor);
+        files.concat().iter().find_map(|file| accept(file, Wanted::WithGil).ok().filter(fits))
+    };
+    MINORS.filter_map(find).collect()
 }
 
 /// The sources that only need looking at.
@@ -255,7 +284,8 @@ mod tests {
             let folders = [temp.folder("shims"), temp.folder("bin")];
             let path = env::join_paths(folders).unwrap();
             let cache = Some(Cache::at(temp.folder("cache")));
-            Self { temp, world: World { variable: None, path, cache } }
+            let pyenv = Some(temp.folder("pyenv"));
+            Self { temp, world: World { variable: None, path, cache, pyenv } }
         }
 
         fn file(&self, relative: &str) -> PathBuf {
@@ -316,6 +346,19 @@ mod tests {
         let newest = machine.python("bin/python3.12", "3.12.1", false);
         let (found, _) = machine.search(Wanted::WithGil);
         assert_eq!(found, Some((newest, Source::Path("python3.12".to_owned()))));
+    }
+
+    #[test]
+    fn each_release_with_a_gil_is_found_once() {
+        let machine = Machine::new();
+        script(&machine.file("shims/python3.12"), "echo 'not installed' >&2; exit 127");
+        let on_path = machine.python("bin/python3.11", "3.11.9", false);
+        machine.python("pyenv/3.11.2/bin/python3.11", "3.11.2", false);
+        let of_pyenv = machine.python("pyenv/3.12.1/bin/python3.12", "3.12.1", false);
+        machine.python("pyenv/3.14.7t/bin/python3.14", "3.14.7", true);
+        machine.python("pyenv/3.10.13/bin/python3.10", "3.10.13", false);
+        let found: Vec<_> = every(&machine.world).into_iter().map(|found| found.path).collect();
+        assert_eq!(found, [on_path, of_pyenv]);
     }
 
     #[test]
