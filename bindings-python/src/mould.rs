@@ -110,10 +110,29 @@ fn allocate<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyAny>> {
     // What it returns is an owned reference, or null with an exception set.
     unsafe {
         let class_ptr = class.as_type_ptr();
-        let object = match (*class_ptr).tp_alloc {
+        let object = match own_alloc(class_ptr) {
             Some(alloc) => alloc(class_ptr, 0),
             None => ffi::PyType_GenericAlloc(class_ptr, 0),
         };
         Bound::from_owned_ptr_or_err(class.py(), object)
     }
+}
+
+/// # Safety
+///
+/// `class` is a living type.
+#[cfg(not(Py_LIMITED_API))]
+unsafe fn own_alloc(class: *mut ffi::PyTypeObject) -> Option<ffi::allocfunc> {
+    // SAFETY: as the caller says. It is never written once the type is made.
+    unsafe { (*class).tp_alloc }
+}
+
+/// The limited API does not show it: where it is used, there are no moulds.
+///
+/// # Safety
+///
+/// There is nothing to see to.
+#[cfg(Py_LIMITED_API)]
+unsafe fn own_alloc(_: *mut ffi::PyTypeObject) -> Option<ffi::allocfunc> {
+    None
 }
