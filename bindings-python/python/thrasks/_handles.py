@@ -140,7 +140,7 @@ class ThreadedTask(asyncio.Future[T]):
             task.print_stack(limit=limit, file=file)
 
     def set_result(self, result: T, /) -> NoReturn:
-        """Refuse, as `asyncio.Task.set_result`: the outcome is the coroutine's.
+        """Refuse, as every task does: the outcome is the coroutine's.
 
         Args:
             result: Anything.
@@ -151,7 +151,7 @@ class ThreadedTask(asyncio.Future[T]):
         raise RuntimeError("ThreadedTask does not support set_result operation")
 
     def set_exception(self, exception: object, /) -> NoReturn:
-        """Refuse, as `asyncio.Task.set_exception`: the outcome is the coroutine's.
+        """Refuse, as every task does: the outcome is the coroutine's.
 
         Args:
             exception: Anything.

@@ -65,7 +65,7 @@ class ThreadedIterableBase(Generic[P, T]):
             **kwargs: Its keyword arguments.
 
         Returns:
-            What it returns: a generator, as a rule, which runs on the thread that iterates over it.
+            What it returns. As a rule that is a generator, which runs where it is iterated over.
         """
         return self._target(*args, **kwargs)
 
@@ -263,7 +263,7 @@ def threaded_iterable(func: Any = None, *, max_size: int = 0) -> Any:
             variable ``THREADED_ITERABLE_DEFAULT_MAX_SIZE``, and that for 1024.
 
     Returns:
-        The function as an object: it returns an asynchronous iterator when it is called
+        The function as an object. That returns an asynchronous iterator when it is called
         (`ThreadedIterableBase.async_call` is the same), and the generator itself with
         `ThreadedIterableBase.sync_call`. Where only the size is given, a decorator.
 
