@@ -12,6 +12,7 @@ import importlib
 import itertools
 import threading
 from collections.abc import Callable, Coroutine, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
 # isort: split
@@ -166,8 +167,9 @@ async def thrown(column: Column) -> str:
 
 
 async def _warm(column: Column) -> None:
-    """Have threads of the pool that nobody's context has been inherited by."""
-    await asyncio.gather(*(call(column, lambda: None) for _ in range(20)))
+    """Have one thread only, which began before: a new one may inherit the caller's context."""
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+    await call(column, lambda: None)
 
 
 async def context(column: Column) -> str:
