@@ -1,11 +1,12 @@
 use std::{
+    future::Future,
     panic::RefUnwindSafe,
     sync::Arc,
     task::{Context, Poll, Waker},
 };
 
 use crate::{
-    JoinError,
+    JoinError, Keeper,
     quiet::quietly,
     sync::{Mutex, MutexGuard, lock},
 };
@@ -38,18 +39,11 @@ enum State<T> {
     Taken,
 }
 
-/// A cell as it is seen by those who need not know what the task was made of.
+/// A cell as it is seen by the handle, which need not know what the task was made of.
 pub(crate) trait Slot<T>: Send + Sync + RefUnwindSafe {
     /// Asks the task to end, if it has not: it is dropped before its next poll. One that no loop
     /// has begun with ends here and now.
     fn cancel(&self);
-
-    /// The task is about to be polled on the executor, with this waker. Returns whether it was
-    /// cancelled.
-    fn enlist(&self, waker: &Waker) -> bool;
-
-    /// Leaves the outcome, if there is none yet.
-    fn complete(&self, outcome: Result<T, JoinError>);
 
     fn is_done(&self) -> bool;
 
@@ -64,7 +58,7 @@ impl<F, T> Cell<F, T> {
     }
 
     /// A loop begins with the task. Gives nothing when the task was cancelled.
-    pub(crate) fn begin(&self) -> Option<F> {
+    fn take_to_begin(&self) -> Option<F> {
         let mut inner = lock(&self.inner);
         let factory = inner.factory.take();
         let is_pending = matches!(inner.state, State::Pending { .. });
@@ -107,23 +101,6 @@ impl<F: Send, T: Send> Slot<T> for Cell<F, T> {
         }
     }
 
-    fn enlist(&self, waker: &Waker) -> bool {
-        match &mut lock(&self.inner).state {
-            State::Pending { cancelled, task, .. } => {
-                if !task.as_ref().is_some_and(|old| old.will_wake(waker)) {
-                    // Both are the executor's: dropping the old one runs no code of the user's.
-                    *task = Some(waker.clone());
-                }
-                *cancelled
-            }
-            _ => false,
-        }
-    }
-
-    fn complete(&self, outcome: Result<T, JoinError>) {
-        Self::end(lock(&self.inner), outcome);
-    }
-
     fn is_done(&self) -> bool {
         !matches!(lock(&self.inner).state, State::Pending { .. })
     }
@@ -149,35 +126,54 @@ impl<F: Send, T: Send> Slot<T> for Cell<F, T> {
     }
 }
 
-/// The duty to leave an outcome: dropped without one, it leaves `Cancelled`.
-pub(crate) struct Promise<T> {
-    /// `None` once there is an outcome.
-    slot: Option<Arc<dyn Slot<T>>>,
-}
+impl<F, Fut, T> Keeper for Cell<F, T>
+where
+    F: FnOnce() -> Fut + Send + 'static,
+    Fut: Future<Output = T> + 'static,
+    T: Send + 'static,
+{
+    type Output = T;
+    type Future = Fut;
 
-impl<T> Promise<T> {
-    pub(crate) fn new(slot: Arc<dyn Slot<T>>) -> Self {
-        Self { slot: Some(slot) }
+    fn begin(self: &Arc<Self>, _key: usize) -> Option<Fut> {
+        self.take_to_begin().map(|factory| factory())
     }
 
-    /// The task is about to be polled on the executor, with this waker. Returns whether it was
-    /// cancelled.
-    pub(crate) fn enlist(&self, waker: &Waker) -> bool {
-        self.slot.as_ref().is_some_and(|slot| slot.enlist(waker))
+    fn waits(self: &Arc<Self>, _key: usize, waker: &Waker) -> bool {
+        match &mut lock(&self.inner).state {
+            State::Pending { cancelled, task, .. } => {
+                if !task.as_ref().is_some_and(|old| old.will_wake(waker)) {
+                    // Both are the executor's: dropping the old one runs no code of the user's.
+                    *task = Some(waker.clone());
+                }
+                *cancelled
+            }
+            _ => false,
+        }
     }
 
-    /// Leaves the outcome. With nobody waiting, it is dropped in here.
-    pub(crate) fn fulfil(mut self, outcome: Result<T, JoinError>) {
-        if let Some(slot) = self.slot.take() {
-            slot.complete(outcome);
+    /// Leaves the outcome, if there is none yet. With nobody waiting, it is dropped in here.
+    fn ended(self: Arc<Self>, _key: usize, outcome: Result<T, JoinError>) {
+        let mut inner = lock(&self.inner);
+        match inner.factory.take() {
+            None => Self::end(inner, outcome),
+            Some(factory) => {
+                drop(inner);
+                // Left after the factory is gone, also when the drop of that panics.
+                let _leave = Leave(&self, Some(outcome));
+                drop(factory);
+            }
         }
     }
 }
 
-impl<T> Drop for Promise<T> {
+/// Leaves an outcome when it is dropped.
+struct Leave<'a, F, T>(&'a Cell<F, T>, Option<Result<T, JoinError>>);
+
+impl<F, T> Drop for Leave<'_, F, T> {
     fn drop(&mut self) {
-        if let Some(slot) = self.slot.take() {
-            slot.complete(Err(JoinError::cancelled()));
+        if let Some(outcome) = self.1.take() {
+            Cell::end(lock(&self.0.inner), outcome);
         }
     }
 }

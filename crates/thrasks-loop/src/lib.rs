@@ -21,6 +21,7 @@
 //! | another policy, like priorities | a [`Scheduler<Task>`](thrasks_sched::Scheduler) and [`Task::with_tag`] |
 //! | another kind of loop (a GUI's, asyncio) | a [`Driver`], [`Builder::build_with`] |
 //! | threads made another way | [`Builder::spawn_hook`] |
+//! | tasks kept in a structure of your own | a [`Keeper`] |
 //! | I/O and timers in the loops | async-io, with the feature `io` |
 //! | an orderly end | [`LoopPool::shutdown`] |
 #![forbid(unsafe_code)]
@@ -34,6 +35,7 @@ mod driver;
 mod handle;
 mod inbox;
 mod join_error;
+mod keeper;
 mod life;
 mod local;
 mod loop_handle;
@@ -69,6 +71,7 @@ pub use driver::Driver;
 pub use handle::JoinHandle;
 pub use inbox::Inbox;
 pub use join_error::JoinError;
+pub use keeper::Keeper;
 pub use local::LocalDriver;
 pub use loop_handle::LoopHandle;
 pub use loop_id::LoopId;

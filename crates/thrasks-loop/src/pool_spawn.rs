@@ -2,10 +2,10 @@
 
 use std::future::Future;
 
-use thrasks_sched::Reason;
+use thrasks_sched::{Reason, Rejected};
 
 use crate::{
-    Builder, JoinHandle, LoopPool, SpawnError,
+    Builder, JoinHandle, LoopPool, SpawnError, Task,
     permits::{Permit, Permits},
     spawn::launch,
 };
@@ -186,6 +186,59 @@ impl LoopPool {
         T: Send + 'static,
     {
         self.try_spawn(move || future)
+    }
+
+    /// Submits a task, unless as many wait to be started as may.
+    ///
+    /// [`submit`](Self::submit) asks no such question.
+    ///
+    /// # Errors
+    ///
+    /// Gives the task back; with [`Reason::Full`] when there is no room.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_loop::{LoopPool, Task};
+    ///
+    /// let pool = LoopPool::builder().threads(1).capacity(0).build()?;
+    /// let (task, _handle) = Task::new(|| async {});
+    /// assert!(pool.try_submit(task).is_err());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn try_submit(&self, task: Task) -> Result<(), Rejected<Task>> {
+        if self.crew().permits.is_none() {
+            return self.submit(task);
+        }
+        match self.try_permit() {
+            Ok(permit) => self.submit(task.with_permit(permit)),
+            Err(reason) => Err(Rejected::new(task, reason)),
+        }
+    }
+
+    /// As [`try_submit`](Self::try_submit), for a task that is to run on this worker's loop or not
+    /// at all: as [`spawn_on`](Self::spawn_on) has it.
+    ///
+    /// # Errors
+    ///
+    /// As `try_submit`; also when there is no such worker, or its loop has ended.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use thrasks_loop::{LoopPool, Task};
+    ///
+    /// let pool = LoopPool::builder().threads(2).build()?;
+    /// let (task, handle) = Task::new(|| async { 7 });
+    /// pool.try_submit_on(1, task)?;
+    /// assert_eq!(futures_lite::future::block_on(handle)?, 7);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_submit_on(&self, worker: usize, task: Task) -> Result<(), Rejected<Task>> {
+        match self.try_permit() {
+            Ok(permit) => self.submit_to(worker, task.with_permit(permit).only_on(worker)),
+            Err(reason) => Err(Rejected::new(task, reason)),
+        }
     }
 
     fn try_permit(&self) -> Result<Option<Permit>, Reason> {

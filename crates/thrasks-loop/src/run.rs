@@ -10,14 +10,14 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     rc::Rc,
+    sync::Arc,
     task::{Context, Poll},
 };
 
 use async_executor::LocalExecutor;
 
 use crate::{
-    JoinError, Task, Work,
-    cell::Promise,
+    JoinError, Keeper, Task, Work,
     quiet::{discard, quietly},
     relay::{Heard, Spare},
 };
@@ -51,20 +51,27 @@ impl Bench {
     ///
     /// The executor would allocate for the task, keep a list of all of them, and queue it, each
     /// under a lock or with atomics: more than all the rest of a trivial task costs.
-    pub(crate) fn run<Fut, T>(&self, future: Fut, duty: Duty<T>)
-    where
-        Fut: Future<Output = T> + 'static,
-        T: 'static,
-    {
+    pub(crate) fn run<K: Keeper>(&self, future: K::Future, mut duty: Duty<K>) {
         let spare = self.spare.take().unwrap_or_else(Spare::new);
-        let mut running = Running { future: Some(Box::pin(future)), duty, handed: None };
-        let poll = running.step(&mut Context::from_waker(spare.waker()));
-        let (heard, spare) = spare.hear();
+        let mut future = Box::pin(future);
+        let mut cx = Context::from_waker(spare.waker());
+        let outcome = match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut cx))) {
+            Ok(Poll::Pending) => {
+                let (heard, spare) = spare.hear();
+                self.spare.set(spare);
+                let (heard, _suspended) = (Some(heard), Suspended::new(&self.suspended));
+                let running = Running { future: Some(future), duty, heard, _suspended };
+                self.executor.spawn(running).detach();
+                return;
+            }
+            Ok(Poll::Ready(value)) => Ok(value),
+            Err(payload) => Err(JoinError::panicked(payload)),
+        };
+        let outcome = drop_future(future, outcome);
+        // Now that the future has let go of it.
+        let (_over, spare) = spare.hear();
         self.spare.set(spare);
-        if poll.is_pending() {
-            running.handed = Some((Some(heard), Suspended::new(&self.suspended)));
-            self.executor.spawn(running).detach();
-        }
+        duty.settle(outcome);
     }
 }
 
@@ -113,16 +120,18 @@ impl Drop for Ended {
     }
 }
 
-/// A future and the duty to leave its outcome, which end in this order, and together.
-struct Running<Fut, T> {
-    /// In a box, for it has to move from the first step to the executor when it is begun already.
-    future: Option<Pin<Box<Fut>>>,
-    duty: Duty<T>,
-    /// Set when the executor has it; what it heard before until the executor has polled it.
-    handed: Option<(Option<Heard>, Suspended)>,
+/// What the executor has of a task: its future and the duty to leave its outcome, which end in this
+/// order, and together.
+struct Running<K: Keeper> {
+    /// In a box, for it moves from the first step to the executor when it is begun already.
+    future: Option<Pin<Box<K::Future>>>,
+    duty: Duty<K>,
+    /// What it heard before the executor has polled it.
+    heard: Option<Heard>,
+    _suspended: Suspended,
 }
 
-impl<Fut: Future<Output = T>, T> Running<Fut, T> {
+impl<K: Keeper> Running<K> {
     /// Polls the future, and ends with it.
     fn step(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(future) = &mut self.future else { unreachable!("polled after its end") };
@@ -134,13 +143,21 @@ impl<Fut: Future<Output = T>, T> Running<Fut, T> {
         self.end(outcome);
         Poll::Ready(())
     }
+
+    fn end(&mut self, outcome: Result<K::Output, JoinError>) {
+        let outcome = match self.future.take() {
+            Some(future) => drop_future(future, outcome),
+            None => outcome,
+        };
+        self.duty.settle(outcome);
+    }
 }
 
 // The future is in a box, and nothing else is pinned.
-impl<Fut, T> Unpin for Running<Fut, T> {}
+impl<K: Keeper> Unpin for Running<K> {}
 
 /// What the executor polls.
-impl<Fut: Future<Output = T>, T> Future for Running<Fut, T> {
+impl<K: Keeper> Future for Running<K> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -150,8 +167,7 @@ impl<Fut: Future<Output = T>, T> Future for Running<Fut, T> {
             self.end(Err(JoinError::cancelled()));
             return Poll::Ready(());
         }
-        let heard = self.handed.as_mut().and_then(|(heard, _)| heard.take());
-        if heard.is_some_and(|heard| !heard.pass_on(cx.waker())) {
+        if self.heard.take().is_some_and(|heard| !heard.pass_on(cx.waker())) {
             // It waits, as it did after its first step.
             return Poll::Pending;
         }
@@ -159,29 +175,29 @@ impl<Fut: Future<Output = T>, T> Future for Running<Fut, T> {
     }
 }
 
-impl<Fut, T> Running<Fut, T> {
-    /// Drops the future, then tells of its end, then leaves the outcome: whoever sees the outcome
-    /// finds nothing of the task left. A panic in the drop is the outcome, unless there was one
-    /// before.
-    fn end(&mut self, outcome: Result<T, JoinError>) {
-        let outcome = match catch_unwind(AssertUnwindSafe(|| self.future = None)) {
-            Ok(()) => outcome,
-            Err(payload) => match outcome {
-                Err(first) if first.is_panic() => {
-                    discard(payload);
-                    Err(first)
-                }
-                other => {
-                    quietly(|| drop(other));
-                    Err(JoinError::panicked(payload))
-                }
-            },
-        };
-        self.duty.settle(outcome);
+/// Drops the future of a task that has ended like this, before anybody is told: whoever sees the
+/// outcome finds nothing of the task left. A panic in the drop is the outcome, unless there was one
+/// before.
+fn drop_future<Fut, T>(
+    future: Pin<Box<Fut>>,
+    outcome: Result<T, JoinError>,
+) -> Result<T, JoinError> {
+    match catch_unwind(AssertUnwindSafe(|| drop(future))) {
+        Ok(()) => outcome,
+        Err(payload) => match outcome {
+            Err(first) if first.is_panic() => {
+                discard(payload);
+                Err(first)
+            }
+            other => {
+                quietly(|| drop(other));
+                Err(JoinError::panicked(payload))
+            }
+        },
     }
 }
 
-impl<Fut, T> Drop for Running<Fut, T> {
+impl<K: Keeper> Drop for Running<K> {
     fn drop(&mut self) {
         if self.duty.is_open() {
             self.end(Err(JoinError::cancelled()));
@@ -191,11 +207,17 @@ impl<Fut, T> Drop for Running<Fut, T> {
 
 /// The duty to tell of a task's end and to leave its outcome, in this order. Dropped open, it
 /// leaves that the task was cancelled.
-pub(crate) struct Duty<T>(Option<(Promise<T>, Ended)>);
+pub(crate) struct Duty<K: Keeper>(Option<Open<K>>);
 
-impl<T> Duty<T> {
-    pub(crate) fn new(promise: Promise<T>, ended: Ended) -> Self {
-        Self(Some((promise, ended)))
+struct Open<K> {
+    keeper: Arc<K>,
+    key: usize,
+    ended: Ended,
+}
+
+impl<K: Keeper> Duty<K> {
+    pub(crate) fn new(keeper: Arc<K>, key: usize, ended: Ended) -> Self {
+        Self(Some(Open { keeper, key, ended }))
     }
 
     fn is_open(&self) -> bool {
@@ -203,19 +225,19 @@ impl<T> Duty<T> {
     }
 
     fn is_cancelled(&self, cx: &mut Context<'_>) -> bool {
-        self.0.as_ref().is_some_and(|(promise, _)| promise.enlist(cx.waker()))
+        self.0.as_ref().is_some_and(|open| open.keeper.waits(open.key, cx.waker()))
     }
 
-    pub(crate) fn settle(&mut self, outcome: Result<T, JoinError>) {
-        if let Some((promise, ended)) = self.0.take() {
+    pub(crate) fn settle(&mut self, outcome: Result<K::Output, JoinError>) {
+        if let Some(Open { keeper, key, ended }) = self.0.take() {
             drop(ended);
             // With nobody waiting, the result is dropped in here, and may panic.
-            quietly(|| promise.fulfil(outcome));
+            quietly(|| keeper.ended(key, outcome));
         }
     }
 }
 
-impl<T> Drop for Duty<T> {
+impl<K: Keeper> Drop for Duty<K> {
     fn drop(&mut self) {
         self.settle(Err(JoinError::cancelled()));
     }

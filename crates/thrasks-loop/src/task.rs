@@ -7,8 +7,8 @@ use std::{
 };
 
 use crate::{
-    JoinError, JoinHandle,
-    cell::{Cell, Promise},
+    JoinError, JoinHandle, Keeper,
+    cell::Cell,
     permits::Permit,
     run::{Bench, Duty, Ended, Ending},
 };
@@ -67,8 +67,17 @@ impl Task {
         T: Send + 'static,
     {
         let cell = Arc::new(Cell::new(factory));
-        let start = Unbegun(Some(cell.clone()));
-        (Self { start, tag: 0, only: None, permit: None }, JoinHandle::new(cell))
+        (Self::kept(cell.clone(), 0), JoinHandle::new(cell))
+    }
+
+    /// The task that `keeper` knows by this key. It has no handle, and no allocation of its own.
+    ///
+    /// # Examples
+    ///
+    /// See [`Keeper`].
+    pub fn kept<K: Keeper>(keeper: Arc<K>, key: usize) -> Self {
+        let start = Unbegun { keeper: Some(keeper), key };
+        Self { start, tag: 0, only: None, permit: None }
     }
 
     /// The same task with a number on it, for a scheduler that sorts by it: a priority, or the hash
@@ -101,6 +110,7 @@ impl Task {
         self.tag
     }
 
+    #[inline]
     pub(crate) fn with_permit(mut self, permit: Option<Permit>) -> Self {
         self.permit = permit;
         self
@@ -121,8 +131,9 @@ impl Task {
         {
             return;
         }
-        if let Some(start) = self.start.0.take() {
-            start.start(bench, ended);
+        let key = self.start.key;
+        if let Some(keeper) = self.start.keeper.take() {
+            keeper.start(key, bench, ended);
         }
     }
 
@@ -138,55 +149,51 @@ impl Task {
         Fut: Future<Output = T> + 'static,
         T: Send + 'static,
     {
-        let cell = self.start.0.take().map(|start| start.into_any().downcast::<Cell<F, T>>());
+        let cell =
+            self.start.keeper.take().map(|keeper| keeper.into_any().downcast::<Cell<F, T>>());
         let Some(Ok(cell)) = cell else {
             panic!("the scheduler gave back another task than the one it rejected")
         };
-        let promise = Promise::new(cell.clone());
         let factory = cell.take_factory().expect("no loop has begun with it");
-        drop(promise);
+        cell.ended(0, Err(JoinError::cancelled()));
         factory
     }
 }
 
-/// A task before its start, its types hidden.
+/// A keeper, its types hidden.
 trait Start: Send + Sync {
-    fn start(self: Arc<Self>, bench: &Bench, ended: Ended);
-    fn give_up(self: Arc<Self>);
+    fn start(self: Arc<Self>, key: usize, bench: &Bench, ended: Ended);
+    fn give_up(self: Arc<Self>, key: usize);
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
 }
 
-/// Dropped with a task in it, it drops the factory and leaves that the task was cancelled, in this
-/// order.
-struct Unbegun(Option<Arc<dyn Start>>);
+/// Dropped with a keeper in it, it tells that the task has ended, cancelled.
+struct Unbegun {
+    keeper: Option<Arc<dyn Start>>,
+    key: usize,
+}
 
 impl Drop for Unbegun {
     fn drop(&mut self) {
-        if let Some(start) = self.0.take() {
-            start.give_up();
+        if let Some(keeper) = self.keeper.take() {
+            keeper.give_up(self.key);
         }
     }
 }
 
-impl<F, Fut, T> Start for Cell<F, T>
-where
-    F: FnOnce() -> Fut + Send + 'static,
-    Fut: Future<Output = T> + 'static,
-    T: Send + 'static,
-{
-    fn start(self: Arc<Self>, bench: &Bench, ended: Ended) {
-        let Some(factory) = self.begin() else { return };
-        let mut duty = Duty::new(Promise::new(self), ended);
-        match catch_unwind(AssertUnwindSafe(factory)) {
-            Ok(future) => bench.run(future, duty),
+impl<K: Keeper> Start for K {
+    fn start(self: Arc<Self>, key: usize, bench: &Bench, ended: Ended) {
+        let begun = catch_unwind(AssertUnwindSafe(|| self.begin(key)));
+        let mut duty = Duty::new(self, key, ended);
+        match begun {
+            Ok(Some(future)) => bench.run(future, duty),
+            Ok(None) => duty.settle(Err(JoinError::cancelled())),
             Err(payload) => duty.settle(Err(JoinError::panicked(payload))),
         }
     }
 
-    fn give_up(self: Arc<Self>) {
-        // Dropped last, also when the drop of the factory panics.
-        let _promise = Promise::new(self.clone());
-        drop(self.take_factory());
+    fn give_up(self: Arc<Self>, key: usize) {
+        self.ended(key, Err(JoinError::cancelled()));
     }
 
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {

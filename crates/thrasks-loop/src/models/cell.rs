@@ -1,33 +1,34 @@
 //! The cell in which a loop leaves a task's outcome, and the handle finds it.
 
-use std::{sync::Arc, task::Waker};
+use std::{
+    future::{Ready, ready},
+    sync::Arc,
+    task::Waker,
+};
 
 use loom::thread;
 
 use super::Bell;
 use crate::{
-    JoinError, JoinHandle,
-    cell::{Cell, Promise, Slot},
+    JoinError, JoinHandle, Keeper,
+    cell::{Cell, Slot},
 };
 
-type Made = Cell<fn(), u8>;
+type Made = Cell<fn() -> Ready<u8>, u8>;
 
 fn cell() -> Arc<Made> {
-    Arc::new(Cell::new(|| ()))
+    Arc::new(Cell::new(|| ready(7)))
 }
 
 /// The loop's side: begins, and ends at once or when it is cancelled.
 fn run(cell: &Arc<Made>, at_once: bool) {
-    if cell.begin().is_none() {
-        return;
-    }
-    let promise = Promise::new(cell.clone());
+    let Some(future) = cell.begin(0) else { return };
     // Polled again by another waker, which is the one to wake from then on.
     let bell = Bell::new();
     let mut waker = Waker::from(Bell::new());
     while !at_once {
-        if promise.enlist(&waker) {
-            return promise.fulfil(Err(JoinError::cancelled()));
+        if cell.waits(0, &waker) {
+            return cell.clone().ended(0, Err(JoinError::cancelled()));
         }
         let again = Waker::from(bell.clone());
         if waker.will_wake(&again) {
@@ -35,7 +36,7 @@ fn run(cell: &Arc<Made>, at_once: bool) {
         }
         waker = again;
     }
-    promise.fulfil(Ok(7));
+    cell.clone().ended(0, Ok(future.into_inner()));
 }
 
 /// Whoever awaits the outcome is woken, or finds it.
@@ -87,10 +88,7 @@ pub fn a_task_that_is_given_up_while_it_is_cancelled_is_cancelled() {
         let cell = cell.clone();
         thread::spawn(move || cell.cancel())
     };
-    let task = thread::spawn(move || {
-        let _promise = Promise::new(cell.clone());
-        assert!(cell.take_factory().is_some());
-    });
+    let task = thread::spawn(move || cell.ended(0, Err(JoinError::cancelled())));
     assert!(Bell::block_on(handle).unwrap_err().is_cancelled());
     canceller.join().unwrap();
     task.join().unwrap();
