@@ -4,6 +4,7 @@ use std::{
     pin::pin,
     sync::{Arc, OnceLock},
     task::{Poll, Wake, Waker},
+    thread,
 };
 
 use futures_lite::future::yield_now;
@@ -122,6 +123,7 @@ async fn serve(bench: &Bench, wake: &WakeSlot) {
     poll_fn(|cx| Poll::Ready(wake.0.get_or_init(|| cx.waker().clone()))).await;
     work.set_asleep(false);
     let mut spent = 0;
+    let mut patience = Patience::default();
     loop {
         work.acknowledge();
         spent += tick(bench);
@@ -133,7 +135,8 @@ async fn serve(bench: &Bench, wake: &WakeSlot) {
             }
             Next::Stop => return,
             Next::Idle => {
-                if sleep(bench).await {
+                let is_fed = work.was_shared() && patience.wait(work);
+                if !is_fed && sleep(bench).await {
                     // It has been at the reactor.
                     spent = 0;
                     continue;
@@ -145,6 +148,37 @@ async fn serve(bench: &Bench, wake: &WakeSlot) {
             yield_now().await;
             spent = 0;
         }
+    }
+}
+
+/// Lets others have the core before the loop goes to sleep, where that has been of use.
+///
+/// A loop that is faster than whoever feeds it would go to sleep and be woken for each job of a burst:
+/// two system calls at either end, where the next job mostly comes while the loop makes its one call.
+/// Where jobs come one by one, that call only delays the sleep, and is mostly left out.
+///
+/// Only for jobs that another loop may take as well: a thread that has yielded is behind others, and
+/// one that waits for this loop's jobs, one after the other, would have it interrupted after each.
+#[derive(Default)]
+struct Patience {
+    /// How often it has been of no use in a row, as far as that matters.
+    failed: u32,
+    /// How many sleeps come before it is tried again.
+    skip: u32,
+}
+
+impl Patience {
+    /// Returns whether there is something to do now.
+    fn wait(&mut self, work: &Work<Task>) -> bool {
+        if self.skip > 0 {
+            self.skip -= 1;
+            return false;
+        }
+        thread::yield_now();
+        let notified = work.is_notified();
+        self.failed = if notified { 0 } else { (self.failed + 1).min(2) };
+        self.skip = (1 << self.failed) - 1;
+        notified
     }
 }
 

@@ -1,4 +1,8 @@
-use std::{cell::RefCell, fmt, sync::Arc};
+use std::{
+    cell::{Cell, RefCell},
+    fmt,
+    sync::Arc,
+};
 
 use crate::shared::{Seat, Shared};
 
@@ -42,6 +46,7 @@ use crate::shared::{Seat, Shared};
 pub struct Work<J> {
     shared: Arc<Shared<J>>,
     cached: RefCell<Cached<J>>,
+    was_shared: Cell<bool>,
 }
 
 /// The seat as this loop last saw it, so that taking a job locks nothing.
@@ -82,7 +87,8 @@ pub enum Next<J> {
 
 impl<J> Work<J> {
     pub(crate) fn new(shared: Arc<Shared<J>>) -> Self {
-        Self { shared, cached: RefCell::new(Cached { epoch: 0, seat: Some(None) }) }
+        let cached = RefCell::new(Cached { epoch: 0, seat: Some(None) });
+        Self { shared, cached, was_shared: Cell::new(false) }
     }
 
     /// The name of the loop's thread.
@@ -401,20 +407,34 @@ impl<J> Work<J> {
 
     /// Reads the seat, after looking whether the loop was moved to another one.
     fn with_seat<R>(&self, read: impl FnOnce(&Seat<J>) -> R) -> Option<R> {
-        let is_current = {
-            let cached = self.cached.borrow();
-            cached.seat.is_some() && cached.epoch == self.shared.seat_epoch()
-        };
-        if !is_current {
-            let (epoch, seat) = self.shared.copy_seat();
-            let old = self.cached.replace(Cached { epoch, seat: Some(seat) });
-            if old.epoch != epoch {
-                self.shared.counters.set_seated(0);
-            }
-            // Last: the last reference to a scheduler drops the jobs in it.
-            drop(old);
+        let cached = self.cached.borrow();
+        if let Some(seat) = &cached.seat
+            && cached.epoch == self.shared.seat_epoch()
+        {
+            return seat.as_ref().map(read);
         }
+        drop(cached);
+        self.look_for_seat();
         self.cached.borrow().seat.as_ref().and_then(Option::as_ref).map(read)
+    }
+
+    #[cold]
+    fn look_for_seat(&self) {
+        let (epoch, seat) = self.shared.copy_seat();
+        let shared = seat.as_ref().is_some_and(|seat| seat.crew.scheduler.is_shared());
+        self.was_shared.set(shared);
+        let old = self.cached.replace(Cached { epoch, seat: Some(seat) });
+        if old.epoch != epoch {
+            self.shared.counters.set_seated(0);
+        }
+        // Last: the last reference to a scheduler drops the jobs in it.
+        drop(old);
+    }
+
+    /// As [`is_shared`](Self::is_shared), of the seat that the loop has seen last. It takes no look
+    /// at the present one, of which a loop that goes to sleep is to keep nothing.
+    pub(crate) fn was_shared(&self) -> bool {
+        self.was_shared.get()
     }
 
     /// Keeps nothing of the seat until the next look: the loop need not be woken when it loses it.
