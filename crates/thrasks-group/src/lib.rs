@@ -26,7 +26,7 @@
 //! | to stop a group from outside | [`TaskGroup::run`] and [`TaskGroup::cancel`] |
 //! | only the results of many, in order | the crate `thrasks-gather` |
 //! | a group for another kind of task | [`GroupState`] |
-//! | a combinator that groups wait for | [`Hold`], [`Supervised`] |
+//! | a combinator that groups wait for | [`Hold`], [`Enclosed`], [`Supervised`] |
 #![forbid(unsafe_code)]
 
 #[cfg(thrasks_loom)]
@@ -38,8 +38,8 @@ mod tasks;
 
 pub use state::{AlreadyEntered, GroupState, Left, Refusal, Refused, Ticket};
 pub use tasks::{
-    Builder, ChildError, Enclosure, Failure, GroupError, GroupHandle, Hold, Outcome, Panic,
-    SpawnError, Supervised, Supervisor, TaskGroup, Unstarted, within,
+    Builder, ChildError, Enclosed, Enclosure, Failure, GroupError, GroupHandle, Hold, Outcome,
+    Panic, SpawnError, Supervised, Supervisor, TaskGroup, Unstarted, within,
 };
 
 /// Runs the README's code as a test.

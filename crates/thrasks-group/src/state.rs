@@ -2,7 +2,7 @@ use std::fmt;
 
 use slab::Slab;
 
-use crate::sync::{Mutex, lock};
+use crate::sync::{AtomicU64, AtomicUsize, Mutex, Ordering, lock};
 
 /// The state machine of a task group: who is in it, whether it takes more, what went wrong.
 ///
@@ -21,10 +21,9 @@ use crate::sync::{Mutex, lock};
 ///
 /// # Invariant
 ///
-/// One lock guards {entered, exiting, aborting, members}. So a member is either refused, or among
-/// those that `abort` names, or admitted after nothing will be aborted any more: never lost between.
-/// Nothing of `M` or `E` is dropped, and no foreign code runs, with the lock held (cloning an `M`
-/// excepted).
+/// A member is either refused, or among those that `abort` names, or admitted after nothing will be
+/// aborted any more: never lost between. Nothing of `M` or `E` is dropped, and no foreign code runs,
+/// with a lock held (cloning an `M` excepted).
 ///
 /// # Examples
 ///
@@ -48,23 +47,78 @@ use crate::sync::{Mutex, lock};
 /// assert!(group.leave(b, None).drained);
 /// assert_eq!(group.take_errors(), ["broke"]);
 /// ```
+//
+// # Why none is lost
+//
+// What a group is, and how many members it has, are one number, `now`: each change of it is a
+// read-modify-write, so they are totally ordered, and whoever makes one knows all before it. A
+// member is counted only by an exchange of a value that said that the group takes it; and the one
+// departure, or exit, that leaves no member and an exit behind is the last, for nothing is counted
+// after it.
+//
+// The list has a lock of its own. Who is admitted is counted and listed with the lock held; `abort`
+// raises its flag, and then takes the lock to read the list.
+//
+// - If the lock is the abort's first, the flag was raised before the other one takes it: that one's
+//   exchange fails, and it is refused.
+// - If it is the other one's first, it is in the list that the abort reads.
+//
+// A member that is listed later than it is counted (`list`) looks at the flag with the lock held: so
+// it is told, or it is listed and named, in the same way.
+//
+// A departure releases what its member did, errors among it, and each read-modify-write of `now`
+// continues that release: who finds the group finished acquires all of it.
 pub struct GroupState<M, E> {
-    inner: Mutex<Inner<M, E>>,
+    /// How many members there are, in units of `ONE`, and the flags.
+    now: AtomicUsize,
+    /// How many members there have been: the order in which they came.
+    admitted: AtomicU64,
+    listed: Mutex<Slab<Listed<M>>>,
+    errors: Mutex<Vec<(u64, E)>>,
 }
 
-struct Inner<M, E> {
-    entered: bool,
-    exiting: bool,
-    aborting: bool,
-    members: Slab<Member<M>>,
-    /// How many members there have been.
-    admitted: u64,
-    errors: Vec<(u64, E)>,
-}
-
-struct Member<M> {
+struct Listed<M> {
     order: u64,
     member: M,
+}
+
+const ENTERED: usize = 1;
+const EXITING: usize = 2;
+const ABORTING: usize = 4;
+/// One member.
+const ONE: usize = 8;
+
+/// What `now` says.
+#[derive(Clone, Copy)]
+struct Now(usize);
+
+impl Now {
+    fn is(self, flag: usize) -> bool {
+        self.0 & flag != 0
+    }
+
+    fn members(self) -> usize {
+        self.0 / ONE
+    }
+
+    fn refusal(self) -> Option<Refusal> {
+        if !self.is(ENTERED) {
+            Some(Refusal::NotEntered)
+        } else if self.is(EXITING) && self.members() == 0 {
+            Some(Refusal::Finished)
+        } else if self.is(ABORTING) {
+            Some(Refusal::ShuttingDown)
+        } else {
+            None
+        }
+    }
+}
+
+/// What is known after a member has gone, listed or not.
+pub(crate) struct Gone {
+    pub(crate) drained: bool,
+    /// It was the last one of all: true of one member of a group at most.
+    pub(crate) finished: bool,
 }
 
 /// A member's place in its group. Each is to be given back, once, in [`GroupState::leave`].
@@ -81,7 +135,10 @@ struct Member<M> {
 /// ```
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "a group waits until the ticket is given back in leave()"]
-pub struct Ticket(usize);
+pub struct Ticket {
+    order: u64,
+    place: usize,
+}
 
 /// A member that a group did not take.
 ///
@@ -161,15 +218,15 @@ impl<M, E> GroupState<M, E> {
     /// ```
     pub fn new() -> Self {
         Self {
-            inner: Mutex::new(Inner {
-                entered: false,
-                exiting: false,
-                aborting: false,
-                members: Slab::new(),
-                admitted: 0,
-                errors: Vec::new(),
-            }),
+            now: AtomicUsize::new(0),
+            admitted: AtomicU64::new(0),
+            listed: Mutex::new(Slab::new()),
+            errors: Mutex::new(Vec::new()),
         }
+    }
+
+    fn now(&self) -> Now {
+        Now(self.now.load(Ordering::Acquire))
     }
 
     /// Opens the group.
@@ -188,12 +245,8 @@ impl<M, E> GroupState<M, E> {
     /// assert_eq!(group.enter().unwrap_err().to_string(), "the group has already been entered");
     /// ```
     pub fn enter(&self) -> Result<(), AlreadyEntered> {
-        let mut inner = lock(&self.inner);
-        if inner.entered {
-            return Err(AlreadyEntered);
-        }
-        inner.entered = true;
-        Ok(())
+        let before = Now(self.now.fetch_or(ENTERED, Ordering::AcqRel));
+        if before.is(ENTERED) { Err(AlreadyEntered) } else { Ok(()) }
     }
 
     /// Takes a member, unless the group is not open.
@@ -214,13 +267,56 @@ impl<M, E> GroupState<M, E> {
     /// assert_eq!(group.leave(ticket, None).member, "a");
     /// ```
     pub fn admit(&self, member: M) -> Result<Ticket, Refused<M>> {
-        let mut inner = lock(&self.inner);
-        if let Some(refusal) = inner.refusal() {
-            return Err(Refused { member, refusal });
+        let mut listed = lock(&self.listed);
+        match self.count_in() {
+            Ok(order) => Ok(Ticket { order, place: listed.insert(Listed { order, member }) }),
+            Err(refusal) => Err(Refused { member, refusal }),
         }
-        let order = inner.admitted;
-        inner.admitted += 1;
-        Ok(Ticket(inner.members.insert(Member { order, member })))
+    }
+
+    /// Takes a member that is not listed: no abort names it. Gives its order.
+    pub(crate) fn count_in(&self) -> Result<u64, Refusal> {
+        let mut now = self.now();
+        loop {
+            if let Some(refusal) = now.refusal() {
+                return Err(refusal);
+            }
+            let one_more = now.0 + ONE;
+            let order = (Ordering::AcqRel, Ordering::Acquire);
+            match self.now.compare_exchange_weak(now.0, one_more, order.0, order.1) {
+                // Nothing hangs on this one but the sequence of the numbers.
+                Ok(_) => return Ok(self.admitted.fetch_add(1, Ordering::Relaxed)),
+                Err(other) => now = Now(other),
+            }
+        }
+    }
+
+    /// Counts something that belongs to a member, which is in, as another one.
+    pub(crate) fn hold(&self) {
+        self.now.fetch_add(ONE, Ordering::Relaxed);
+    }
+
+    /// A member that was counted, or something that was held, has gone.
+    pub(crate) fn count_out(&self) -> Gone {
+        let now = Now(self.now.fetch_sub(ONE, Ordering::AcqRel) - ONE);
+        let drained = now.members() == 0;
+        Gone { drained, finished: drained && now.is(EXITING) }
+    }
+
+    /// Lists a member that was counted, so that an abort names it. Gives it back if there was one.
+    pub(crate) fn list(&self, order: u64, member: M) -> Result<usize, M> {
+        let mut listed = lock(&self.listed);
+        if self.is_aborting() { Err(member) } else { Ok(listed.insert(Listed { order, member })) }
+    }
+
+    /// Takes a member off the list.
+    pub(crate) fn unlist(&self, place: usize) -> M {
+        lock(&self.listed).remove(place).member
+    }
+
+    /// Keeps the failure of the member that came as this one.
+    pub(crate) fn note(&self, order: u64, error: E) {
+        lock(&self.errors).push((order, error));
     }
 
     /// Why the group would refuse a member now, if it would.
@@ -236,7 +332,7 @@ impl<M, E> GroupState<M, E> {
     /// assert_eq!(group.refusal(), None);
     /// ```
     pub fn refusal(&self) -> Option<Refusal> {
-        lock(&self.inner).refusal()
+        self.now().refusal()
     }
 
     /// A member has ended, with a failure or without.
@@ -259,12 +355,11 @@ impl<M, E> GroupState<M, E> {
     /// ```
     #[expect(clippy::needless_pass_by_value, reason = "a ticket is given back once")]
     pub fn leave(&self, ticket: Ticket, error: Option<E>) -> Left<M> {
-        let mut inner = lock(&self.inner);
-        let Member { order, member } = inner.members.remove(ticket.0);
+        let member = self.unlist(ticket.place);
         if let Some(error) = error {
-            inner.errors.push((order, error));
+            self.note(ticket.order, error);
         }
-        Left { member, drained: inner.members.is_empty() }
+        Left { member, drained: self.count_out().drained }
     }
 
     /// Makes the group refuse new members, and names those to be cancelled, in the order in which
@@ -304,11 +399,8 @@ impl<M, E> GroupState<M, E> {
     /// assert_eq!(group.abort_with(String::len), None);
     /// ```
     pub fn abort_with<R>(&self, clone: impl Fn(&M) -> R) -> Option<Vec<R>> {
-        let mut inner = lock(&self.inner);
-        if std::mem::replace(&mut inner.aborting, true) {
-            return None;
-        }
-        Some(inner.in_order(clone))
+        let before = Now(self.now.fetch_or(ABORTING, Ordering::AcqRel));
+        if before.is(ABORTING) { None } else { Some(self.members_with(clone)) }
     }
 
     /// What `read` says of each member, in the order in which they were admitted. With the lock held,
@@ -327,7 +419,10 @@ impl<M, E> GroupState<M, E> {
     /// assert_eq!(group.members_with(|member| member.len()), [1]);
     /// ```
     pub fn members_with<R>(&self, read: impl Fn(&M) -> R) -> Vec<R> {
-        lock(&self.inner).in_order(read)
+        let listed = lock(&self.listed);
+        let mut members: Vec<_> = listed.iter().map(|(_, member)| member).collect();
+        members.sort_unstable_by_key(|member| member.order);
+        members.into_iter().map(|member| read(&member.member)).collect()
     }
 
     /// The body has ended: from now on the group is finished whenever it has no member. Returns
@@ -345,9 +440,7 @@ impl<M, E> GroupState<M, E> {
     /// assert!(group.leave(ticket, None).drained);
     /// ```
     pub fn begin_exit(&self) -> bool {
-        let mut inner = lock(&self.inner);
-        inner.exiting = true;
-        inner.members.is_empty()
+        Now(self.now.fetch_or(EXITING, Ordering::AcqRel)).members() == 0
     }
 
     /// Whether the group is finished: it was entered, its body has ended, and it has no member any
@@ -365,7 +458,7 @@ impl<M, E> GroupState<M, E> {
     /// assert!(group.is_finished());
     /// ```
     pub fn is_finished(&self) -> bool {
-        lock(&self.inner).refusal() == Some(Refusal::Finished)
+        self.now().refusal() == Some(Refusal::Finished)
     }
 
     /// Whether the group was entered.
@@ -381,7 +474,7 @@ impl<M, E> GroupState<M, E> {
     /// assert!(group.is_entered());
     /// ```
     pub fn is_entered(&self) -> bool {
-        lock(&self.inner).entered
+        self.now().is(ENTERED)
     }
 
     /// Whether the group was aborted.
@@ -397,7 +490,7 @@ impl<M, E> GroupState<M, E> {
     /// assert!(group.is_aborting());
     /// ```
     pub fn is_aborting(&self) -> bool {
-        lock(&self.inner).aborting
+        self.now().is(ABORTING)
     }
 
     /// How many members run.
@@ -413,7 +506,7 @@ impl<M, E> GroupState<M, E> {
     /// assert_eq!(group.len(), 1);
     /// ```
     pub fn len(&self) -> usize {
-        lock(&self.inner).members.len()
+        self.now().members()
     }
 
     /// Whether no member runs.
@@ -441,7 +534,7 @@ impl<M, E> GroupState<M, E> {
     /// assert_eq!(group.error_count(), 0);
     /// ```
     pub fn error_count(&self) -> usize {
-        lock(&self.inner).errors.len()
+        lock(&self.errors).len()
     }
 
     /// The failures, in the order in which the members that failed had come.
@@ -459,7 +552,7 @@ impl<M, E> GroupState<M, E> {
     /// assert_eq!(group.take_errors(), ["a broke", "b broke"]);
     /// ```
     pub fn take_errors(&self) -> Vec<E> {
-        let mut errors = std::mem::take(&mut lock(&self.inner).errors);
+        let mut errors = std::mem::take(&mut *lock(&self.errors));
         errors.sort_by_key(|(order, _)| *order);
         errors.into_iter().map(|(_, error)| error).collect()
     }
@@ -479,28 +572,8 @@ impl<M, E> GroupState<M, E> {
     /// assert_eq!(group.take_errors_as_they_came(), ["b broke", "a broke"]);
     /// ```
     pub fn take_errors_as_they_came(&self) -> Vec<E> {
-        let errors = std::mem::take(&mut lock(&self.inner).errors);
+        let errors = std::mem::take(&mut *lock(&self.errors));
         errors.into_iter().map(|(_, error)| error).collect()
-    }
-}
-
-impl<M, E> Inner<M, E> {
-    fn in_order<R>(&self, read: impl Fn(&M) -> R) -> Vec<R> {
-        let mut members: Vec<_> = self.members.iter().map(|(_, member)| member).collect();
-        members.sort_unstable_by_key(|member| member.order);
-        members.into_iter().map(|member| read(&member.member)).collect()
-    }
-
-    fn refusal(&self) -> Option<Refusal> {
-        if !self.entered {
-            Some(Refusal::NotEntered)
-        } else if self.exiting && self.members.is_empty() {
-            Some(Refusal::Finished)
-        } else if self.aborting {
-            Some(Refusal::ShuttingDown)
-        } else {
-            None
-        }
     }
 }
 
@@ -512,13 +585,13 @@ impl<M, E> Default for GroupState<M, E> {
 
 impl<M, E> fmt::Debug for GroupState<M, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let inner = lock(&self.inner);
+        let now = self.now();
         f.debug_struct("GroupState")
-            .field("members", &inner.members.len())
-            .field("errors", &inner.errors.len())
-            .field("entered", &inner.entered)
-            .field("exiting", &inner.exiting)
-            .field("aborting", &inner.aborting)
+            .field("members", &now.members())
+            .field("errors", &self.error_count())
+            .field("entered", &now.is(ENTERED))
+            .field("exiting", &now.is(EXITING))
+            .field("aborting", &now.is(ABORTING))
             .finish()
     }
 }

@@ -2,7 +2,7 @@
 //! in `tests/loom.rs`.
 
 pub(crate) use imp::{
-    AtomicBool, Event, EventListener, Mutex, MutexGuard, OnceLock, thread_locals,
+    AtomicBool, AtomicU64, AtomicUsize, Event, EventListener, Mutex, MutexGuard, thread_locals,
 };
 use std::sync::PoisonError;
 pub(crate) use std::sync::atomic::Ordering;
@@ -16,39 +16,21 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod imp {
     pub(crate) use event_listener::{Event, EventListener};
     pub(crate) use std::{
-        sync::{Mutex, MutexGuard, OnceLock, atomic::AtomicBool},
+        sync::{
+            Mutex, MutexGuard,
+            atomic::{AtomicBool, AtomicU64, AtomicUsize},
+        },
         thread_local as thread_locals,
     };
 }
 
 #[cfg(thrasks_loom)]
 mod imp {
-    pub(crate) use loom::sync::{Mutex, MutexGuard, atomic::AtomicBool};
+    pub(crate) use loom::sync::{
+        Mutex, MutexGuard,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize},
+    };
     pub(crate) use thrasks_loop::modelled::{Event, EventListener};
-
-    use super::Ordering;
-
-    /// std's, whose atomics are invisible to loom, behind one that is not.
-    pub(crate) struct OnceLock<T> {
-        value: std::sync::OnceLock<T>,
-        is_set: AtomicBool,
-    }
-
-    impl<T> OnceLock<T> {
-        pub(crate) fn new() -> Self {
-            Self { value: std::sync::OnceLock::new(), is_set: AtomicBool::new(false) }
-        }
-
-        pub(crate) fn set(&self, value: T) -> Result<(), T> {
-            self.value.set(value)?;
-            self.is_set.store(true, Ordering::Release);
-            Ok(())
-        }
-
-        pub(crate) fn get(&self) -> Option<&T> {
-            if self.is_set.load(Ordering::Acquire) { self.value.get() } else { None }
-        }
-    }
 
     /// loom's own does not know the `const` of std's.
     macro_rules! thread_locals {

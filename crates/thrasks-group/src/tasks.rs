@@ -3,6 +3,7 @@
 mod builder;
 pub(crate) mod child;
 pub(crate) mod core;
+mod enclosed;
 mod error;
 mod failure;
 mod group;
@@ -11,13 +12,13 @@ mod hold;
 mod launch;
 mod panic;
 pub(crate) mod scope;
-mod seat;
 mod spawn_error;
 mod stage;
 mod supervised;
 mod unstarted;
 
 pub use builder::Builder;
+pub use enclosed::Enclosed;
 pub use error::GroupError;
 pub use failure::Failure;
 pub use group::TaskGroup;

@@ -112,7 +112,8 @@ macro_rules! inside {
 }
 
 inside! {
-    a_child_cancelled_while_the_pool_takes_it_is_cancelled
+    a_child_that_is_cancelled_while_it_begins_to_wait_ends
+    a_child_that_begins_to_wait_while_its_group_is_aborted_ends
     a_child_that_ends_while_it_is_started_makes_room_once
     a_dropped_scope_keeps_no_failure
     a_scope_is_told_that_its_last_child_has_ended

@@ -1,33 +1,45 @@
 use std::{
+    future::Future,
     mem,
     sync::Arc,
     task::{Context, Poll, Waker},
 };
 
-use thrasks_loop::JoinHandle;
+use thrasks_loop::{JoinError, Keeper};
 use thrasks_sched::Reason;
 
-use super::{core::Core, core::Member, seat::Seat};
+use super::{core::Core, core::Member};
 use crate::{
-    ChildError, Enclosure, Failure, Outcome, Panic, Supervisor,
-    sync::{Mutex, OnceLock, lock},
+    ChildError, Enclosed, Enclosure, Failure, Panic,
+    sync::{Mutex, lock},
 };
 
-/// One child: what its task, its handle and its group share.
-pub(crate) struct Child<T, E> {
-    pub(crate) seat: Seat<E>,
-    /// Set when the pool has taken the task; how to cancel it then.
-    pub(crate) task: OnceLock<JoinHandle<()>>,
-    state: Mutex<State<T>>,
+/// One child: its factory, and what its task, its handle and its group share. In one, so that a child
+/// is one allocation, and on the loop another one for its future.
+///
+/// Nothing of the user's runs, and nothing of it is dropped, with the lock held (cloning the
+/// joiner's waker excepted).
+pub(crate) struct Child<F, T, E> {
+    core: Arc<Core<E>>,
+    /// Which of the group's children it is.
+    order: u64,
+    state: Mutex<State<F, T>>,
 }
 
-struct State<T> {
+struct State<F, T> {
+    /// Until a loop begins with it, or it is given up.
+    factory: Option<F>,
     cancelled: bool,
     turn: Turn,
-    /// Why the pool did not take it.
-    rejection: Option<Reason>,
+    /// Where it is in the group's list, once it has had to wait for something; `UNLISTED` before.
+    listed: usize,
+    /// Makes its loop come to it, once it has had to wait.
+    task: Option<Waker>,
     value: Value<T>,
 }
+
+/// No place: a list as long as that fits into no memory.
+const UNLISTED: usize = usize::MAX;
 
 /// Where a child stands with its group's limit.
 enum Turn {
@@ -57,33 +69,26 @@ pub(crate) trait Handle<T>: Send + Sync {
     fn disown(&self);
 }
 
-impl<T, E> Child<T, E> {
-    pub(crate) fn new(core: Arc<Core<E>>) -> Self {
+impl<F, T, E> Child<F, T, E> {
+    /// The child that the group has counted in as this one.
+    pub(crate) fn new(core: Arc<Core<E>>, order: u64, factory: F) -> Self {
         Self {
-            seat: Seat::new(core),
-            task: OnceLock::new(),
+            core,
+            order,
             state: Mutex::new(State {
+                factory: Some(factory),
                 cancelled: false,
                 turn: Turn::Out,
-                rejection: None,
+                listed: UNLISTED,
+                task: None,
                 value: Value::Pending(None),
             }),
         }
     }
 
-    /// The pool has taken it.
-    pub(crate) fn attach(&self, task: JoinHandle<()>) {
-        let _ = self.task.set(task);
-        // The lock orders this and `cancel`: either that one finds the task, or this its request.
-        if self.is_cancelled()
-            && let Some(task) = self.task.get()
-        {
-            task.cancel();
-        }
-    }
-
-    pub(crate) fn is_cancelled(&self) -> bool {
-        lock(&self.state).cancelled
+    /// Whether it is to end without having begun.
+    pub(crate) fn is_unwanted(&self) -> bool {
+        lock(&self.state).cancelled || self.core.state.is_aborting()
     }
 
     /// It counts as alive from now on, before the pool is given it.
@@ -110,13 +115,25 @@ impl<T, E> Child<T, E> {
 
     /// The pool has not taken it; its task is about to be dropped.
     pub(crate) fn reject(&self, reason: Reason) {
-        lock(&self.state).rejection = Some(reason);
+        self.core.reject(self.order, reason);
     }
 
-    fn request_cancel(&self) {
-        lock(&self.state).cancelled = true;
-        if let Some(task) = self.task.get() {
-            task.cancel();
+    /// The pool has not taken it, and it was none: its factory, if no loop has begun with it.
+    pub(crate) fn reclaim(&self) -> Option<F> {
+        let mut state = lock(&self.state);
+        state.cancelled = true;
+        state.factory.take()
+    }
+
+    /// It ends before it begins, or before it is polled again. The lock orders this and
+    /// [`waits`](Keeper::waits): either that finds the request, or this the waker.
+    pub(crate) fn request_cancel(&self) {
+        let mut state = lock(&self.state);
+        state.cancelled = true;
+        let task = state.task.take();
+        drop(state);
+        if let Some(task) = task {
+            task.wake();
         }
     }
 
@@ -132,7 +149,23 @@ impl<T, E> Child<T, E> {
             }
             _ => (Some(outcome), None),
         };
-        Settled { unwanted, joiner, counted }
+        let listed = Some(state.listed).filter(|place| *place != UNLISTED);
+        // The executor's waker keeps the executor's task, and that this.
+        Settled { unwanted, joiner, counted, listed, _task: state.task.take() }
+    }
+
+    /// How a child ended that was dropped, begun or not.
+    fn dropped(&self) -> Option<Failure<E>> {
+        let mut state = lock(&self.state);
+        let factory = state.factory.take();
+        let cancelled = state.cancelled || self.core.state.is_aborting();
+        drop(state);
+        let rejection = self.core.rejection(self.order);
+        match Panic::catch(|| drop(factory)) {
+            Err(panic) => Some(Failure::Panicked(panic)),
+            Ok(()) if cancelled => None,
+            Ok(()) => Some(rejection.map_or(Failure::Lost, Failure::Rejected)),
+        }
     }
 }
 
@@ -142,35 +175,74 @@ struct Settled<T> {
     joiner: Option<Waker>,
     /// It counted as alive: the next one's turn has come.
     counted: bool,
+    /// Its place in the group's list.
+    listed: Option<usize>,
+    _task: Option<Waker>,
 }
 
-impl<T, E> Supervisor<Result<T, E>> for Child<T, E>
+impl<F, Fut, T, E> Keeper for Child<F, T, E>
 where
+    F: FnOnce() -> Fut + Send + 'static,
+    Fut: Future<Output = Result<T, E>> + 'static,
     T: Send + 'static,
     E: Send + 'static,
 {
-    fn ended(self: Arc<Self>, _key: usize, outcome: Outcome<Result<T, E>>) {
-        let core = &self.seat.core;
-        let (outcome, mut failure) = match outcome {
-            Outcome::Done(Ok(value)) => (Ok(value), None),
-            Outcome::Done(Err(error)) => (Err(ChildError::Failed), Some(Failure::Error(error))),
-            Outcome::Panicked(panic) => (Err(ChildError::Panicked), Some(Failure::Panicked(panic))),
-            Outcome::Dropped => {
-                let mut state = lock(&self.state);
-                match (state.cancelled, state.rejection.take()) {
-                    (true, _) => (Err(ChildError::Cancelled), None),
-                    (false, Some(reason)) => {
-                        (Err(ChildError::Lost), Some(Failure::Rejected(reason)))
-                    }
-                    (false, None) => (Err(ChildError::Lost), Some(Failure::Lost)),
-                }
+    type Output = Result<T, E>;
+    type Future = Enclosed<F, Fut, Self>;
+
+    fn begin(self: &Arc<Self>, _key: usize) -> Option<Self::Future> {
+        if self.core.state.is_aborting() {
+            return None;
+        }
+        let mut state = lock(&self.state);
+        let factory = if state.cancelled { None } else { state.factory.take() };
+        drop(state);
+        factory.map(|factory| Enclosed::new(factory, self.clone()))
+    }
+
+    // The waker is left before the child is listed, so whoever finds it in the list finds the waker;
+    // and who aborts the group before it is listed has it found here.
+    fn waits(self: &Arc<Self>, _key: usize, waker: &Waker) -> bool {
+        let mut state = lock(&self.state);
+        if !state.task.as_ref().is_some_and(|old| old.will_wake(waker)) {
+            // Both are the executor's: dropping the old one runs no code of the user's.
+            state.task = Some(waker.clone());
+        }
+        let (cancelled, listed) = (state.cancelled, state.listed != UNLISTED);
+        drop(state);
+        if cancelled || listed {
+            return cancelled;
+        }
+        match self.core.state.list(self.order, self.clone()) {
+            Ok(place) => {
+                lock(&self.state).listed = place;
+                false
             }
+            Err(_this) => true,
+        }
+    }
+
+    fn ended(self: Arc<Self>, _key: usize, outcome: Result<Result<T, E>, JoinError>) {
+        let core = &self.core;
+        let (outcome, mut failure) = match outcome.map_err(JoinError::try_into_panic) {
+            Ok(Ok(value)) => (Ok(value), None),
+            Ok(Err(error)) => (Err(ChildError::Failed), Some(Failure::Error(error))),
+            Err(Ok(payload)) => {
+                (Err(ChildError::Panicked), Some(Failure::Panicked(Panic::new(payload))))
+            }
+            Err(Err(_dropped)) => match self.dropped() {
+                None => (Err(ChildError::Cancelled), None),
+                Some(Failure::Panicked(panic)) => {
+                    (Err(ChildError::Panicked), Some(Failure::Panicked(panic)))
+                }
+                failure => (Err(ChildError::Lost), failure),
+            },
         };
         // Before the handle learns of it: who awaits it in the group is cancelled by then.
         if failure.is_some() {
             core.fail();
         }
-        let Settled { unwanted, joiner, counted } = self.settle(outcome);
+        let Settled { unwanted, joiner, counted, listed, _task } = self.settle(outcome);
         if let Err(panic) = Panic::catch(|| drop(unwanted)) {
             failure = Some(Failure::Panicked(panic));
             core.fail();
@@ -182,35 +254,38 @@ where
             // A waker that panics is its owner's loss, not the group's.
             let _ = Panic::catch(|| joiner.wake());
         }
-        self.seat.end(failure);
-    }
-
-    fn wants(&self, _key: usize) -> bool {
-        !self.is_cancelled()
+        if let Some(failure) = failure {
+            core.state.note(self.order, failure);
+        }
+        if let Some(place) = listed {
+            drop(core.state.unlist(place));
+        }
+        core.leave();
     }
 }
 
-impl<T, E> Enclosure for Child<T, E>
+impl<F, T, E> Enclosure for Child<F, T, E>
 where
+    F: Send + 'static,
     T: Send + 'static,
     E: Send + 'static,
 {
     fn hold(&self) {
-        self.seat.hold();
+        self.core.state.hold();
     }
 
     fn release(&self) {
-        self.seat.release();
+        self.core.leave();
     }
 }
 
-impl<T: Send, E: Send> Member for Child<T, E> {
+impl<F: Send, T: Send, E: Send> Member for Child<F, T, E> {
     fn cancel(&self) {
         self.request_cancel();
     }
 }
 
-impl<T: Send, E: Send> Handle<T> for Child<T, E> {
+impl<F: Send, T: Send, E: Send> Handle<T> for Child<F, T, E> {
     #[track_caller]
     fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<T, ChildError>> {
         let mut state = lock(&self.state);

@@ -7,10 +7,10 @@ use std::{
 };
 
 use thrasks_loop::QuietWaker;
-use thrasks_sched::Limit;
+use thrasks_sched::{Limit, Reason};
 
 use crate::{
-    Failure, GroupState, Hold, Panic, Ticket,
+    Failure, GroupState, Hold, Panic,
     sync::{AtomicBool, Event, Mutex, Ordering, lock},
 };
 
@@ -27,11 +27,14 @@ pub(crate) struct Core<E> {
     over: AtomicBool,
     /// Nobody will ask for the failures: the scope was dropped.
     disowned: AtomicBool,
+    /// Why the pool did not take some children, by their order, until those are dropped. Here, since
+    /// there are few, and a child is small.
+    rejections: Mutex<Vec<(u64, Reason)>>,
     /// What the scope runs in: it has not ended before the group is finished.
     enclosing: Mutex<Option<Hold>>,
 }
 
-/// What a group keeps of a member: how to cancel it.
+/// What a group keeps of a member that waits for something: how to cancel it.
 pub(crate) trait Member: Send + Sync {
     fn cancel(&self);
 }
@@ -55,6 +58,7 @@ impl<E> Core<E> {
             finished: Event::new(),
             over: AtomicBool::new(false),
             disowned: AtomicBool::new(false),
+            rejections: Mutex::new(Vec::new()),
             enclosing: Mutex::new(None),
         }
     }
@@ -63,7 +67,8 @@ impl<E> Core<E> {
         self.limit.as_ref()
     }
 
-    /// Cancels every member, once.
+    /// Cancels every member, once. Those that wait for something are listed; the others find, when
+    /// they begin or before they wait, that the group is aborting.
     pub(crate) fn abort(&self) {
         let Some(members) = self.state.abort() else { return };
         self.aborted.notify(usize::MAX);
@@ -94,8 +99,21 @@ impl<E> Core<E> {
         }
     }
 
-    pub(crate) fn leave(&self, ticket: Ticket, failure: Option<Failure<E>>) {
-        if self.state.leave(ticket, failure).drained && self.state.is_finished() {
+    /// The pool did not take this child, which is about to be dropped.
+    pub(crate) fn reject(&self, order: u64, reason: Reason) {
+        lock(&self.rejections).push((order, reason));
+    }
+
+    /// Why the pool did not take this child, if that is how it ended.
+    pub(crate) fn rejection(&self, order: u64) -> Option<Reason> {
+        let mut rejections = lock(&self.rejections);
+        let at = rejections.iter().position(|(of, _)| *of == order)?;
+        Some(rejections.swap_remove(at).1)
+    }
+
+    /// A member has gone, or a hold on one.
+    pub(crate) fn leave(&self) {
+        if self.state.count_out().finished {
             self.finish();
         }
     }

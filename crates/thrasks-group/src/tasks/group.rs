@@ -1,6 +1,6 @@
 use std::{fmt, future::Future, sync::Arc};
 
-use thrasks_loop::LoopPool;
+use thrasks_loop::{LoopPool, Task};
 
 use super::{
     child::Child,
@@ -9,7 +9,7 @@ use super::{
     scope::Scope,
     spawn_error::Reason,
 };
-use crate::{Builder, GroupError, GroupHandle, SpawnError, Unstarted};
+use crate::{Builder, GroupError, GroupHandle, SpawnError};
 
 /// Tasks on the loops of a pool that end before the scope they were spawned in does, whatever
 /// happens.
@@ -325,24 +325,24 @@ impl<E: Send + 'static> TaskGroup<E> {
         T: Send + 'static,
     {
         let core = &self.core;
-        let child = Arc::new(Child::new(core.clone()));
-        match core.state.admit(child.clone()) {
-            Ok(ticket) => child.seat.take(ticket),
-            Err(refused) => return Err(SpawnError::new(factory, Reason::Refused(refused.refusal))),
-        }
-        let refused = |factory, reason| {
-            child.seat.end(None);
-            Err(SpawnError::new(factory, reason))
+        let order = match core.state.count_in() {
+            Ok(order) => order,
+            Err(refusal) => return Err(SpawnError::new(factory, Reason::Refused(refusal))),
         };
         // Looked at here already: a child that is to wait for its turn could only fail later.
         let workers = self.pool.workers();
-        if self.pool.is_closed() {
-            return refused(factory, Reason::Closed);
+        let out_of_range = worker.filter(|worker| *worker >= workers);
+        let reason = match out_of_range {
+            _ if self.pool.is_closed() => Some(Reason::Closed),
+            Some(worker) => Some(Reason::OutOfRange { worker, workers }),
+            None => None,
+        };
+        if let Some(reason) = reason {
+            core.leave();
+            return Err(SpawnError::new(factory, reason));
         }
-        if let Some(worker) = worker.filter(|worker| *worker >= workers) {
-            return refused(factory, Reason::OutOfRange { worker, workers });
-        }
-        let task = Unstarted::new(factory, child.clone(), 0);
+        let child = Arc::new(Child::new(core.clone(), order, factory));
+        let task = Task::kept(child.clone(), 0);
         let spawned = match core.limit() {
             None => spawn(task, &child, &self.pool, worker),
             Some(limit) => {
@@ -351,7 +351,7 @@ impl<E: Send + 'static> TaskGroup<E> {
                 let Some(waiting) = limit.enter(Box::new(launch)) else {
                     return Ok(GroupHandle::new(child));
                 };
-                let Ok(launch) = waiting.into_any().downcast() else {
+                let Ok(launch) = waiting.into_any().downcast::<Launch<F, T, E>>() else {
                     unreachable!("a limit gives back what was put in");
                 };
                 child.count();
@@ -361,10 +361,7 @@ impl<E: Send + 'static> TaskGroup<E> {
         };
         match spawned {
             Ok(()) => Ok(GroupHandle::new(child)),
-            Err((factory, reason)) => {
-                core.start_next();
-                refused(factory, reason)
-            }
+            Err((factory, reason)) => Err(SpawnError::new(factory, reason)),
         }
     }
 

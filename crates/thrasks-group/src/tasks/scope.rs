@@ -7,11 +7,7 @@ use std::{
 
 use thrasks_loop::QuietWaker;
 
-use super::{
-    core::{Core, Member},
-    seat::Seat,
-    stage::Stage,
-};
+use super::{core::Core, stage::Stage};
 use crate::{Enclosure, Failure, GroupError, Hold, Outcome, sync::EventListener, within};
 
 /// The run of a group: its body, then the wait for its children. Dropped before its end, it
@@ -26,22 +22,16 @@ pub(crate) struct Scope<E: Send + 'static> {
 
 /// The body, as a member: the group is not finished before it, nor before what holds on to it.
 struct Body<E> {
-    seat: Seat<E>,
-}
-
-impl<E: Send> Member for Body<E> {
-    fn cancel(&self) {
-        // The scope listens to the group's abort itself.
-    }
+    core: Arc<Core<E>>,
 }
 
 impl<E: Send + 'static> Enclosure for Body<E> {
     fn hold(&self) {
-        self.seat.hold();
+        self.core.state.hold();
     }
 
     fn release(&self) {
-        self.seat.release();
+        self.core.leave();
     }
 }
 
@@ -49,13 +39,10 @@ impl<E: Send + 'static> Scope<E> {
     /// Opens the group, unless that was done before.
     pub(crate) fn enter(core: Arc<Core<E>>) -> Option<Self> {
         core.state.enter().ok()?;
-        let body = Arc::new(Body { seat: Seat::new(core.clone()) });
-        let admitted = core.state.admit(body.clone());
-        // Refused where the group was cancelled before it ran: there will be no body then.
-        let body = admitted.ok().map(|ticket| {
-            body.seat.take(ticket);
-            body
-        });
+        // Refused where the group was cancelled before it ran: there will be no body then. It is not
+        // listed, since the scope listens to the group's abort itself.
+        let admitted = core.state.count_in();
+        let body = admitted.ok().map(|_| Arc::new(Body { core: core.clone() }));
         Some(Self { core, body, exiting: false, over: false })
     }
 
@@ -136,7 +123,7 @@ impl<E: Send + 'static> Scope<E> {
             self.core.begin_exit();
         }
         if let Some(body) = self.body.take() {
-            body.seat.end(None);
+            body.core.leave();
         }
     }
 }

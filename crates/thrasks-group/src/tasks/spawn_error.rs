@@ -42,13 +42,11 @@ pub(crate) enum Reason {
 }
 
 impl Reason {
-    pub(crate) fn of<F>(error: &thrasks_loop::SpawnError<F>) -> Self {
-        if error.is_closed() {
-            Self::Closed
-        } else if error.is_full() {
-            Self::Full
-        } else {
-            Self::Pool(error.to_string())
+    pub(crate) fn of(reason: &thrasks_sched::Reason) -> Self {
+        match reason {
+            thrasks_sched::Reason::Closed => Self::Closed,
+            thrasks_sched::Reason::Full => Self::Full,
+            other => Self::Pool(other.to_string()),
         }
     }
 }
@@ -164,8 +162,7 @@ impl<F> fmt::Display for SpawnError<F> {
                      {workers}, numbered from 0"
                 );
             }
-            // The pool's own text says that the task was not spawned, and why.
-            Reason::Pool(text) => return f.write_str(text),
+            Reason::Pool(text) => return write!(f, "the task was not spawned: {text}"),
         };
         write!(f, "the child was not spawned: {why}")
     }
