@@ -1,17 +1,24 @@
 //! Models of what cannot be got at from outside, for `tests/loom.rs` to run.
 
-use std::sync::Arc;
+use std::{
+    future::{Pending, pending},
+    sync::Arc,
+    task::Waker,
+};
 
 use loom::{
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
     thread,
 };
-use thrasks_group::{Enclosure, Outcome, Supervisor, Unstarted};
-use thrasks_loop::{Builder, Join, LoopPool, Task, models::Bell};
+use thrasks_group::Enclosure;
+use thrasks_loop::{Builder, Join, JoinError, Keeper, LoopPool, Task, models::Bell};
 
 use crate::{
     Kind, Settled, Try,
-    tasks::{batch::Batch, common::Common},
+    tasks::{
+        batch::{Batch, Gathered},
+        common::Common,
+    },
 };
 
 type Output = Result<u8, u8>;
@@ -22,13 +29,18 @@ fn closed() -> LoopPool {
     builder.build().expect("nothing is wrong with it")
 }
 
-fn batch<K: Kind<Output>>(
-    limit: Option<usize>,
-    tasks: usize,
-) -> (Arc<Common>, Arc<Batch<Output, K>>) {
+type Made<K> = Batch<fn() -> Pending<Output>, Output, K>;
+
+fn batch<K: Kind<Output>>(limit: Option<usize>, tasks: usize) -> (Arc<Common>, Arc<Made<K>>) {
     let common = Arc::new(Common::new(&closed(), limit));
-    let batch = Arc::new(Batch::new(common.clone(), 0, tasks));
+    let batch = Arc::new(Made::new(common.clone(), 0, vec![pending as _; tasks]));
     (common, batch)
+}
+
+fn outcomes<R>(batch: &impl Gathered<R>) -> Vec<R> {
+    let mut outcomes = Vec::new();
+    batch.take_into(&mut outcomes);
+    outcomes
 }
 
 /// Waits as the gather's future does: listens before it looks.
@@ -50,15 +62,13 @@ pub fn a_gather_is_told_of_its_last_task_and_sees_every_outcome() {
         let (batch, did) = (batch.clone(), did.clone());
         thread::spawn(move || {
             did.fetch_add(1, Relaxed);
-            batch.ended(key, Outcome::Done(Ok(7)));
+            batch.ended(key, Ok(Ok(7)));
         })
     });
     Bell::block_on(closed_up(&common));
     assert_eq!(did.load(Relaxed), 2);
-    assert_eq!(batch.slots.left(), 0);
-    for key in [0, 1] {
-        assert!(matches!(batch.slots.take(key), Some(Ok(7))));
-    }
+    assert_eq!(batch.left(), 0);
+    assert!(matches!(outcomes(&*batch)[..], [Ok(7), Ok(7)]));
     for thread in threads {
         thread.join().unwrap();
     }
@@ -80,14 +90,14 @@ pub fn one_of_two_failures_is_the_first() {
     let (common, batch) = batch::<Try>(None, 2);
     let threads = [0, 1].map(|key| {
         let batch = batch.clone();
-        thread::spawn(move || batch.ended(key, Outcome::Done(Err(key as u8))))
+        thread::spawn(move || batch.ended(key, Ok(Err(key as u8))))
     });
     Bell::block_on(stopped(&common));
     let early = common.first_failure();
     Bell::block_on(closed_up(&common));
     let first = common.first_failure().expect("both have failed");
     assert!(early.is_none_or(|early| early == first));
-    let failure = batch.slots.take(first).expect("it has ended").unwrap_err();
+    let failure = outcomes(&*batch).swap_remove(first).unwrap_err();
     assert_eq!(usize::from(failure.into_error().unwrap()), first);
     for thread in threads {
         thread.join().unwrap();
@@ -98,9 +108,9 @@ pub fn one_of_two_failures_is_the_first() {
 pub fn a_failure_is_told_while_others_run() {
     let (common, batch) = batch::<Try>(None, 2);
     let failing = batch.clone();
-    let task = thread::spawn(move || failing.ended(0, Outcome::Done(Err(7))));
+    let task = thread::spawn(move || failing.ended(0, Ok(Err(7))));
     Bell::block_on(stopped(&common));
-    batch.ended(1, Outcome::Dropped);
+    batch.ended(1, Err(JoinError::cancelled()));
     Bell::block_on(closed_up(&common));
     assert_eq!(common.first_failure(), Some(0));
     task.join().unwrap();
@@ -118,7 +128,7 @@ pub fn a_gather_ends_after_the_holds_on_its_tasks() {
             batch.release();
         })
     };
-    let task = thread::spawn(move || batch.ended(0, Outcome::Done(Ok(7))));
+    let task = thread::spawn(move || batch.ended(0, Ok(Ok(7))));
     Bell::block_on(closed_up(&common));
     assert_eq!(did.load(Relaxed), 1);
     holder.join().unwrap();
@@ -131,19 +141,37 @@ pub fn tasks_that_are_refused_at_their_turn_make_room_for_the_next() {
     let (common, batch) = batch::<Settled>(Some(1), 3);
     let gate = common.gate.as_ref().expect("there is a limit");
     for key in 0..3 {
-        let (batch, unstarted) = (batch.clone(), || async { Ok(7) });
-        let unstarted = Unstarted::new(unstarted, batch, key);
-        let (task, handle) = Task::new(move || unstarted.start());
-        handle.detach();
+        let task = Task::kept(batch.clone(), key);
         if let Some((_, task)) = gate.limit.enter((key, task)) {
             // As if it ran: its end is told below.
             std::mem::forget(task);
         }
     }
     let ending = batch.clone();
-    let task = thread::spawn(move || ending.ended(0, Outcome::Done(Ok(7))));
+    let task = thread::spawn(move || ending.ended(0, Ok(Ok(7))));
     Bell::block_on(closed_up(&common));
     task.join().unwrap();
     assert_eq!((gate.limit.alive(), gate.limit.waiting()), (0, 0));
-    assert!(batch.slots.take_all().iter().all(Option::is_some));
+    assert_eq!(outcomes(&*batch).len(), 3);
+}
+
+/// A gather is stopped while a task of it begins, or begins to wait: it is woken, or finds out.
+pub fn a_task_that_begins_to_wait_while_its_gather_is_stopped_ends() {
+    let (common, batch) = batch::<Try>(None, 1);
+    let waiting = batch.clone();
+    let task = thread::spawn(move || {
+        if let Some(_future) = Keeper::begin(&waiting, 0) {
+            let bell = Bell::new();
+            let waker = Waker::from(bell.clone());
+            while !waiting.waits(0, &waker) {
+                bell.sleep();
+            }
+        }
+        waiting.ended(0, Err(JoinError::cancelled()));
+    });
+    common.stop();
+    batch.cancel();
+    Bell::block_on(closed_up(&common));
+    task.join().unwrap();
+    assert_eq!(batch.left(), 0);
 }

@@ -4,8 +4,8 @@ use crate::sync::{AtomicUsize, Mutex, Ordering, lock};
 
 /// The outcomes of many jobs, each in its place, and the countdown to the last.
 ///
-/// It runs nothing and wakes nobody, so any gather can be built on it: the functions of this crate
-/// are some, the Python package's another. Each slot has a lock of its own that only the job which
+/// It runs nothing and wakes nobody, so a gather over any kind of task can be built on it: the Python
+/// package's is. (The functions of this crate keep their tasks in such places, too.) Each slot has a lock of its own that only the job which
 /// fills it and the one who collects ever take, so that jobs never wait for each other.
 ///
 /// # Why the last one sees everything

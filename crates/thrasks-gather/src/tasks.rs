@@ -6,6 +6,8 @@ mod future;
 mod gather;
 mod kind;
 
+use kind::private::Rules;
+
 pub use future::GatherFuture;
 pub use gather::{Gather, gather, gather_settled, try_gather};
 pub use kind::{All, Kind, Settled, Try};

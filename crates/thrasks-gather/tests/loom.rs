@@ -99,4 +99,5 @@ inside! {
     a_failure_is_told_while_others_run
     a_gather_ends_after_the_holds_on_its_tasks
     tasks_that_are_refused_at_their_turn_make_room_for_the_next
+    a_task_that_begins_to_wait_while_its_gather_is_stopped_ends
 }

@@ -9,10 +9,12 @@ use std::{
     task::{Context, Poll},
 };
 
-use thrasks_group::{Failure, Unstarted};
-use thrasks_loop::{JoinHandle, LoopPool, QuietWaker, Task};
+use thrasks_loop::{LoopPool, QuietWaker, Task};
 
-use super::{batch::Batch, common::Common};
+use super::{
+    batch::{Batch, Gathered, Outcome},
+    common::Common,
+};
 use crate::{Gather, Kind, sync::EventListener};
 
 /// How many tasks are made between two looks at whether one failed. As many share a batch of slots,
@@ -55,17 +57,12 @@ pub struct GatherFuture<I, K: Kind<O>, O> {
     quiet: QuietWaker,
     /// How many tasks have been made.
     made: usize,
-    running: VecDeque<Running<O, K>>,
+    /// The batches that have tasks which have not ended.
+    running: VecDeque<Arc<dyn Gathered<Outcome<O, K>>>>,
     /// The outcomes of the batches before those.
-    outcomes: Vec<Result<K::Value, Failure<K::Error>>>,
+    outcomes: Vec<Outcome<O, K>>,
     cancelled: bool,
     over: bool,
-}
-
-/// A batch whose tasks have not all ended.
-struct Running<O, K: Kind<O>> {
-    batch: Arc<Batch<O, K>>,
-    handles: Vec<JoinHandle<()>>,
 }
 
 impl<I, K: Kind<O>, O> GatherFuture<I, K, O> {
@@ -88,12 +85,10 @@ impl<I, K: Kind<O>, O> GatherFuture<I, K, O> {
 
     /// Takes what the batches at the front have left.
     fn retire(&mut self) {
-        while self.running.front().is_some_and(|first| first.batch.slots.left() == 0)
-            && let Some(Running { batch, handles }) = self.running.pop_front()
+        while self.running.front().is_some_and(|first| first.left() == 0)
+            && let Some(batch) = self.running.pop_front()
         {
-            // Rather than dropped, which would cancel tasks that are about to be gone anyway.
-            handles.into_iter().for_each(JoinHandle::detach);
-            self.outcomes.extend((0..batch.slots.len()).filter_map(|key| batch.slots.take(key)));
+            batch.take_into(&mut self.outcomes);
         }
     }
 
@@ -142,14 +137,8 @@ where
 
     fn launch(&mut self, common: &Arc<Common>, chunk: Vec<F>) {
         let (offset, len) = (self.made, chunk.len());
-        let batch = Arc::new(Batch::<_, K>::new(common.clone(), offset, len));
-        let mut handles = Vec::with_capacity(len);
-        let tasks = chunk.into_iter().enumerate().map(|(key, factory)| {
-            let unstarted = Unstarted::new(factory, batch.clone(), key);
-            let (task, handle) = Task::new(move || unstarted.start());
-            handles.push(handle);
-            (offset + key, task)
-        });
+        let batch = Arc::new(Batch::<F, _, K>::new(common.clone(), offset, chunk));
+        let tasks = (0..len).map(|key| (offset + key, Task::kept(batch.clone(), key)));
         match &common.gate {
             None => self.submit(common, tasks),
             Some(gate) => {
@@ -158,7 +147,7 @@ where
             }
         }
         self.made += len;
-        self.running.push_back(Running { batch, handles });
+        self.running.push_back(batch);
     }
 
     /// Does what there is to do now. Returns whether everything has ended.
@@ -168,7 +157,7 @@ where
         if common.is_stopped() && !mem::replace(&mut self.cancelled, true) {
             self.factories = None;
             common.set_exhausted();
-            self.running.iter().flat_map(|running| &running.handles).for_each(JoinHandle::cancel);
+            self.running.iter().for_each(|batch| batch.cancel());
             common.drop_backlog();
         }
         self.factories.is_none() && common.all_closed()
@@ -221,8 +210,7 @@ impl<I, K: Kind<O>, O> Drop for GatherFuture<I, K, O> {
     fn drop(&mut self) {
         if let Some(common) = self.common.take().filter(|_| !self.over) {
             common.stop();
-            // Dropping a handle cancels its task.
-            self.running.clear();
+            self.running.drain(..).for_each(|batch| batch.cancel());
             common.drop_backlog();
         }
     }
