@@ -126,14 +126,13 @@ class TestTheCache:  # decision 3
             for i in range(200):
                 await use(i, pool)
 
-
             def is_gone() -> bool:
                 gc.collect()
                 # Of Python's memory, not one block for each of them.
                 return sys.getallocatedblocks() - before < 200
 
-            # What another thread dropped last, a worker frees when it next runs: now and then it does
-            # when it is idle, too.
+            # What another thread dropped last, a worker frees when it next runs: now and then one
+            # that is idle does.
             assert await eventually_async(is_gone)
 
     def test_groups_in_many_loops_at_once(self) -> None:
