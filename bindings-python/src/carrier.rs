@@ -30,8 +30,15 @@ use crate::{
     share::Share,
     spec::{Snapshot, close},
     sync::lock,
+    trace::{self, End, TaskId},
     worker::{SLICE, Stopwatch, Worker, with_work},
 };
+
+/// Whether jobs are carried here, as far as is known: what `python -m thrasks info` says.
+#[pyfunction]
+pub(crate) fn has_carriers(py: Python<'_>) -> bool {
+    may_be(py)
+}
 
 /// A job that is to be started.
 pub(crate) enum Passenger {
@@ -154,11 +161,25 @@ impl Aboard {
         }
     }
 
+    /// The job, as a trace knows it.
+    fn traced(&self, share: Option<&Share>) -> TaskId {
+        match (self, share) {
+            (Self::Job(job), _) => job.traced(),
+            (Self::Item(gather, index), _) => gather.traced(*index),
+            (Self::Taken(index), Some(share)) => share.gather().traced(*index),
+            (Self::Taken(_), None) => TaskId::NONE,
+        }
+    }
+
     /// The task is its own, and has ended.
     fn end(self, py: Python<'_>, worker: &Worker, outcome: Outcome) {
         match self {
             Self::Job(job) => job.end(py, worker, outcome),
             Self::Item(gather, index) => {
+                let traced = gather.traced(index);
+                if traced.is_traced() {
+                    trace::ended(traced, None, &outcome);
+                }
                 gather.finish_on(worker);
                 gather.put(py, index, outcome);
             }
@@ -362,11 +383,16 @@ impl Ride {
             if let Some((aboard, value)) = returned.take() {
                 tally.arrive(py, aboard, self.share.as_ref(), value, before);
             }
+            let traced = aboard.traced(self.share.as_ref());
+            if traced.is_traced() {
+                traced.begin(trace::name_of_object(&coroutine));
+            }
             let step = step(&coroutine);
             let is_seated = seat.has(&coroutine);
             drop(coroutine);
             let step = match step {
                 Step::Returned(value) if is_seated && seat.is_like(&untouched) => {
+                    traced.end(End::Returned);
                     returned = Some((aboard, value.unbind()));
                     with_work(if self.share.is_some() {
                         Work::finish_posted

@@ -26,6 +26,7 @@ use crate::{
     submission::Submission,
     sync::{in_drop, lock},
     team::{Refused, Team},
+    trace::{self, End, TaskId, TaskIds},
     worker::Worker,
 };
 
@@ -48,6 +49,11 @@ impl GatherPlace {
     /// The job's number, if it is one of this gather.
     pub(crate) fn index_in(&self, gather: &Arc<Gather>) -> Option<usize> {
         Arc::ptr_eq(&self.gather, gather).then_some(self.index)
+    }
+
+    /// The job, as a trace knows it.
+    pub(crate) fn traced(&self) -> TaskId {
+        self.gather.traced(self.index)
     }
 
     /// The task that called `threaded_gather`.
@@ -116,6 +122,7 @@ pub(crate) fn item_by_itself(
         Ok(context) => context,
         Err(error) => {
             spec::close(&coroutine);
+            gather.traced(index).end(End::Failed);
             gather.finish_on(worker);
             gather.put(py, index, Outcome::Error(error.into_value(py).into_any()));
             return false;
@@ -153,6 +160,7 @@ pub(crate) struct Gather {
     taken: Taken,
     /// Whether the jobs go by way of the scheduler.
     scheduled: bool,
+    traced: TaskIds,
     /// The context of the call, which each job has a copy of.
     snapshot: Arc<Snapshot>,
     return_exceptions: bool,
@@ -211,6 +219,19 @@ impl Gather {
     /// How many jobs there are.
     pub(crate) fn len(&self) -> usize {
         self.stock.len()
+    }
+
+    /// A job, as a trace knows it.
+    pub(crate) fn traced(&self, index: usize) -> TaskId {
+        self.traced.nth(index)
+    }
+
+    /// It has ended so, before anybody began with its coroutine.
+    fn trace_unbegun(&self, index: usize, coroutine: &Bound<'_, PyAny>, how: End) {
+        let traced = self.traced(index);
+        if traced.is_traced() {
+            trace::ended_unbegun(traced, trace::name_of_object(coroutine), how);
+        }
     }
 
     pub(crate) fn taken(&self) -> &Taken {
@@ -279,6 +300,7 @@ impl Gather {
     /// A job that will not be run: its coroutine is closed, unless somebody has taken that.
     pub(crate) fn fail(self: &Arc<Self>, py: Python<'_>, index: usize, error: PyErr) {
         if let Some(coroutine) = self.take(py, index) {
+            self.trace_unbegun(index, &coroutine, End::Failed);
             spec::close(&coroutine);
             drop(coroutine);
             self.put(py, index, Outcome::Error(error.into_value(py).into_any()));
@@ -289,6 +311,8 @@ impl Gather {
     fn cancel_unstarted(self: &Arc<Self>, py: Python<'_>, message: Option<&Bound<'_, PyAny>>) {
         for index in (0..self.len()).rev() {
             if let Some(coroutine) = self.take(py, index) {
+                self.traced(index).request_cancel();
+                self.trace_unbegun(index, &coroutine, End::Cancelled);
                 spec::close(&coroutine);
                 drop(coroutine);
                 let message = message.map(|message| message.clone().unbind());
@@ -325,6 +349,7 @@ impl Gather {
             .collect();
         mine.sort_by_key(|(index, _)| std::cmp::Reverse(*index));
         for (_, job) in mine {
+            job.traced().request_cancel();
             job.cancel_task(py, message.map(|message| message.clone_ref(py)));
         }
     }
@@ -423,6 +448,7 @@ impl GatherJobs {
             stock: Stock::new(coroutines.iter().take(stocked)),
             taken: Taken::default(),
             scheduled: !shared_out,
+            traced: trace::accept_many(coroutines.len()),
             snapshot: Snapshot::new(imports::copy_context(py)?.call0()?),
             return_exceptions,
             worst: AtomicU8::new(0),

@@ -73,6 +73,8 @@ imported! {
     coroutine_type: "types", "CoroutineType";
     /// The enum of the scheduling modes.
     scheduling_mode: "thrasks._modes", "SchedulingMode";
+    /// The Python thread that asks.
+    current_thread: "threading", "current_thread";
     /// Starts a Python thread.
     start_thread: "thrasks._workers", "start_thread";
     /// Runs a little Python code.

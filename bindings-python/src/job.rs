@@ -23,6 +23,7 @@ use crate::{
     sync::{in_drop, lock},
     team::Team,
     ties::Ties,
+    trace::{self, End, TaskId},
     worker::Worker,
 };
 
@@ -55,6 +56,7 @@ pub(crate) struct Job {
     /// Whether it counts at the gate. Whoever swaps it to false tells the gate.
     at_gate: AtomicBool,
     ties: Ties,
+    traced: TaskId,
 }
 
 enum State {
@@ -116,7 +118,12 @@ impl Job {
         gate: Option<Arc<Gate>>,
         pin: Option<Pin>,
     ) -> Arc<Self> {
+        let traced = match &place {
+            Place::Gather(place) => place.traced(),
+            Place::Handle(_) | Place::Map(_) => trace::accept(),
+        };
         Arc::new(Self {
+            traced,
             state: Mutex::new(state),
             home,
             place,
@@ -124,6 +131,11 @@ impl Job {
             at_gate: AtomicBool::new(false),
             ties: Ties::pinned(pin),
         })
+    }
+
+    /// The job, as a trace knows it.
+    pub(crate) fn traced(&self) -> TaskId {
+        self.traced
     }
 
     pub(crate) fn home(&self) -> &Arc<Home> {
@@ -259,6 +271,12 @@ impl Job {
         };
         let name = self.handle_place().and_then(|place| place.name(py));
         let named = name.is_some();
+        if self.traced.is_traced() {
+            self.traced.begin(match &name {
+                Some(name) => trace::given_name(name.bind(py)),
+                None => trace::name_of(py, &spec.source),
+            });
+        }
         let started = worker.make_task(py, &mut spec, name, &self.home.settings);
         match started {
             Err(error) => {
@@ -306,6 +324,9 @@ impl Job {
         worker: &Arc<Worker>,
         task: &Bound<'_, PyAny>,
     ) {
+        if self.traced.is_traced() {
+            trace::suspended(self.traced, task);
+        }
         let watch = Watch { job: self.clone(), worker: worker.clone() };
         *lock(&self.state) = State::Running { worker: worker.clone(), task: task.clone().unbind() };
         worker.suspend(self);
@@ -349,6 +370,10 @@ impl Job {
             }
             std::mem::replace(&mut *state, State::Ended(None))
         };
+        if self.traced.is_traced() {
+            let task = if let State::Running { task, .. } = &old { Some(task) } else { None };
+            trace::ended(self.traced, task, &outcome);
+        }
         if let State::Running { .. } = old {
             worker.ended(py, self);
         }
@@ -376,6 +401,7 @@ impl Job {
                 _ => std::mem::replace(&mut *state, State::Ended(None)),
             }
         };
+        self.trace_unbegun(py, &old, End::Failed);
         if let State::Waiting(spec) = old {
             spec.close(py);
         }
@@ -424,6 +450,7 @@ impl Job {
     /// delivered.
     pub(crate) fn withdraw(&self, py: Python<'_>) {
         let old = std::mem::replace(&mut *lock(&self.state), State::Ended(None));
+        self.trace_unbegun(py, &old, End::Cancelled);
         self.unpin();
         self.strike(py);
         self.leave_executor(py);
@@ -467,6 +494,23 @@ impl Job {
         self.ties.give_to(executor, ticket);
     }
 
+    /// It has ended in this state, without a step.
+    fn trace_unbegun(&self, py: Python<'_>, old: &State, how: End) {
+        if self.traced.is_traced() {
+            match old {
+                State::Waiting(spec) => {
+                    let given = self.handle_place().and_then(|place| place.name(py));
+                    let name = match given {
+                        Some(name) => trace::given_name(name.bind(py)),
+                        None => trace::name_of(py, &spec.source),
+                    };
+                    trace::ended_unbegun(self.traced, name, how);
+                }
+                _ => self.traced.end(how),
+            }
+        }
+    }
+
     fn leave_executor(&self, py: Python<'_>) {
         if let Some((executor, ticket)) = self.ties.take_executor() {
             executor.left(py, &self.home, ticket);
@@ -481,7 +525,11 @@ impl Job {
     ) -> bool {
         let Some(spec) = self.take_spec(State::Ended(None)) else { return false };
         self.count_request();
-        spec.close(py);
+        let old = State::Waiting(spec);
+        self.trace_unbegun(py, &old, End::Cancelled);
+        if let State::Waiting(spec) = old {
+            spec.close(py);
+        }
         self.deliver_outcome(py, Outcome::Cancelled(message.map(|message| message.clone_ref(py))));
         true
     }
@@ -500,6 +548,7 @@ impl Job {
     }
 
     fn count_request(&self) {
+        self.traced.request_cancel();
         if let Some(place) = self.handle_place() {
             place.count_request();
         }

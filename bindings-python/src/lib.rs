@@ -34,6 +34,7 @@ mod team;
 mod threads;
 mod tidy;
 mod ties;
+mod trace;
 mod turns;
 mod worker;
 
@@ -48,7 +49,7 @@ mod _thrasks {
             CallRef, ChannelBase, GeneratorBase, Separate, StreamBase, blocking_counts, start_call,
             start_once, stop_blocking, wait_on_loop,
         },
-        carrier::Carrier,
+        carrier::{Carrier, has_carriers},
         gather::{GatherJobs, are_distinct_coroutines},
         group::GroupBase,
         handle::JobRef,
@@ -58,6 +59,7 @@ mod _thrasks {
         pool::Workers,
         pooled::PooledJobs,
         threads::{after_fork_in_child, idle_loops, stop_all_loops, worker_loops},
+        trace::Recorder,
         turns::Turns,
         worker::LoopSide,
     };

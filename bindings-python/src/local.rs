@@ -29,6 +29,7 @@ use crate::{
     spec::{Source, close},
     sync::{in_drop, lock},
     team::resolve,
+    trace::{self, End, TaskId},
 };
 
 /// Runs jobs as tasks of one loop, at most so many at once: the base of the Python class that owns it.
@@ -62,10 +63,17 @@ struct Job {
     target: Option<Target>,
     source: Option<Source>,
     context: Py<PyAny>,
+    /// The job, as a trace knows it: until it starts, too.
+    traced: TaskId,
 }
 
-/// Where an outcome goes.
-enum Target {
+/// Where an outcome goes, and the job as a trace knows it.
+struct Target {
+    to: To,
+    traced: TaskId,
+}
+
+enum To {
     Future(Py<PyAny>),
     Map(MapPlace),
 }
@@ -75,6 +83,7 @@ enum Target {
 pub(crate) struct LocalKey {
     ticket: Ticket,
     number: u64,
+    traced: TaskId,
 }
 
 struct Starting {
@@ -90,6 +99,7 @@ impl Drop for Job {
         if let Some(Source::Coroutine(coroutine)) = self.source.take() {
             in_drop(|py| close(coroutine.bind(py)));
         }
+        self.traced.end(End::Cancelled);
     }
 }
 
@@ -145,7 +155,7 @@ impl LocalJobs {
         for mut job in jobs.into_iter().rev() {
             let target = job.target.take();
             drop(job);
-            if let Some(Target::Future(future)) = target {
+            if let Some(Target { to: To::Future(future), .. }) = target {
                 cancel.call1((future,))?;
             }
         }
@@ -161,6 +171,9 @@ impl LocalJobs {
         running.sort_unstable_by_key(|(number, _)| std::cmp::Reverse(*number));
         for (_, task) in running {
             if let Some(task) = task.bind(py).upgrade() {
+                if trace::is_on() {
+                    trace::of_task(&task).request_cancel();
+                }
                 task.call_method0(intern!(py, "cancel"))?;
             }
         }
@@ -200,8 +213,8 @@ impl LocalJobs {
             keywords.set_item(intern!(py, "loop"), &event_loop)?;
             class.call((), Some(&keywords))
         })?;
-        let target = Target::Future(future.clone().unbind());
-        let key = shared.push(slf.as_any(), || Ok(event_loop), source, target)?;
+        let target = To::Future(future.clone().unbind());
+        let key = shared.push(slf.as_any(), || Ok(event_loop.clone()), source, target)?;
         let reference = LocalRef { shared: Arc::downgrade(shared), key };
         future.setattr(intern!(py, "_job"), Bound::new(py, reference)?)?;
         Ok(future)
@@ -213,16 +226,23 @@ impl Shared {
     fn push<'py>(
         self: &Arc<Self>,
         owner: &Bound<'py, PyAny>,
-        event_loop: impl FnOnce() -> PyResult<Bound<'py, PyAny>>,
+        event_loop: impl Fn() -> PyResult<Bound<'py, PyAny>>,
         source: Source,
-        target: Target,
+        to: To,
     ) -> PyResult<LocalKey> {
         let py = owner.py();
+        let traced = trace::accept();
+        if traced.is_traced() {
+            trace::enter_loop(py);
+            trace::watch_loop(&event_loop()?);
+            traced.rename(trace::name_of(py, &source));
+        }
         let number = self.jobs.fetch_add(1, Ordering::Relaxed);
         let context = imports::copy_context(py)?.call0()?.unbind();
-        let job = Job { number, target: Some(target), source: Some(source), context };
+        let target = Some(Target { to, traced });
+        let job = Job { number, target, source: Some(source), context, traced };
         let submitted = self.roster.submit(job).map_err(|mut refused| {
-            if let Some(Target::Map(place)) = refused.job.target.take() {
+            if let Some(Target { to: To::Map(place), .. }) = refused.job.target.take() {
                 place.vacate(py);
             }
             PyRuntimeError::new_err("cannot schedule new futures after shutdown")
@@ -232,7 +252,7 @@ impl Shared {
             let name = format!("{}_{}", self.prefix, id.index());
             Worker::begin(self, id, &name, event_loop()?, owner)?;
         }
-        Ok(LocalKey { ticket: submitted.ticket, number })
+        Ok(LocalKey { ticket: submitted.ticket, number, traced })
     }
 
     /// Runs something, the outcome of which goes to its place in a map.
@@ -243,7 +263,7 @@ impl Shared {
         source: Source,
         place: MapPlace,
     ) -> PyResult<LocalKey> {
-        self.push(owner, || Ok(event_loop.clone()), source, Target::Map(place))
+        self.push(owner, || Ok(event_loop.clone()), source, To::Map(place))
     }
 
     /// Asks a job to end. Returns whether it could be asked; `None` if it will not run, or is not
@@ -254,6 +274,7 @@ impl Shared {
         key: LocalKey,
         message: Option<Py<PyAny>>,
     ) -> PyResult<Option<bool>> {
+        key.traced.request_cancel();
         if let Some(job) = self.roster.remove(key.ticket) {
             drop(job);
             self.tell_if_idle(py)?;
@@ -296,6 +317,7 @@ impl Shared {
 impl Job {
     /// What is to be run, and where its outcome goes: once.
     fn take(&mut self) -> Option<(Source, Target)> {
+        self.traced = TaskId::NONE;
         self.source.take().zip(self.target.take())
     }
 }
@@ -303,9 +325,12 @@ impl Job {
 impl Target {
     /// Delivers an outcome. A future may have been made done by somebody else.
     fn settle(self, py: Python<'_>, outcome: Outcome) -> PyResult<()> {
-        let future = match &self {
-            Self::Future(future) => future.bind(py),
-            Self::Map(place) => {
+        if self.traced.is_traced() {
+            trace::ended(self.traced, None, &outcome);
+        }
+        let future = match &self.to {
+            To::Future(future) => future.bind(py),
+            To::Map(place) => {
                 place.put(py, outcome);
                 return Ok(());
             }
@@ -327,10 +352,10 @@ impl Target {
 
     /// Draws the edge of the call graph from the task, or takes it away.
     fn awaits(&self, task: &Bound<'_, PyAny>, awaits: bool) -> PyResult<()> {
-        match self {
-            Self::Future(future) => imports::set_awaited_by(task, future.bind(task.py()), awaits),
+        match &self.to {
+            To::Future(future) => imports::set_awaited_by(task, future.bind(task.py()), awaits),
             // Whoever takes the results awaits none of them.
-            Self::Map(_) => Ok(()),
+            To::Map(_) => Ok(()),
         }
     }
 }

@@ -164,6 +164,7 @@ pub(crate) fn stop_all_loops(py: Python<'_>, patience: f64) -> Vec<String> {
 #[pyfunction]
 pub(crate) fn after_fork_in_child() {
     FORKS.fetch_add(1, Ordering::Release);
+    crate::trace::after_fork();
 }
 
 /// How many loop threads wait for their next lease.

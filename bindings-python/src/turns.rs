@@ -25,7 +25,7 @@ use pyo3::{
     types::{PyDict, PyTuple},
 };
 
-use crate::{bridge::call_in, imports, sync::lock};
+use crate::{bridge::call_in, imports, sync::lock, trace};
 
 /// The `call_soon` of one loop, which has it for as long as it is open.
 #[pyclass(frozen, module = "thrasks._thrasks", name = "_Turns")]
@@ -68,7 +68,8 @@ impl Turns {
         let Some(context) = in_context.filter(|_| debug().is_ok_and(|debug| !debug)) else {
             let keywords = PyDict::new(py);
             keywords.set_item(intern!(py, "context"), context)?;
-            let mut all = vec![callback.clone()];
+            let mut all =
+                vec![if trace::is_on() { trace::wrap(callback)? } else { callback.clone() }];
             all.extend(args);
             return self.call_soon.bind(py).call(PyTuple::new(py, all)?, Some(&keywords));
         };
@@ -135,8 +136,14 @@ impl Batch {
             taken.store(true, Ordering::Relaxed);
             std::mem::take(&mut *turns)
         };
+        let is_traced = trace::is_on();
         while let Some(turn) = now.pop_front() {
-            let Err(interrupt) = turn.get()._run(py) else { continue };
+            let step = if is_traced { turn.get().begin_step(py) } else { None };
+            let ran = turn.get()._run(py);
+            if let Some(step) = step {
+                step.over();
+            }
+            let Err(interrupt) = ran else { continue };
             if !now.is_empty() {
                 // The others have theirs when the loop runs on.
                 *lock(turns) = now;
@@ -189,6 +196,13 @@ pub(crate) struct Turn {
     /// The callback and its arguments, until it is called or cancelled.
     call: Mutex<Option<(Py<PyAny>, Py<PyTuple>)>>,
     cancelled: AtomicBool,
+}
+
+impl Turn {
+    /// Begins the step of a task of a trace, if this is one.
+    fn begin_step<'py>(&self, py: Python<'py>) -> Option<trace::Stepping<'py>> {
+        self._callback(py).and_then(|callback| trace::Stepping::begin(&callback))
+    }
 }
 
 #[pymethods]

@@ -33,6 +33,7 @@ use crate::{
     spec::{self, Source, Spec},
     sync::{Padded, lock},
     tidy::Holdings,
+    trace,
 };
 
 /// How long a worker takes up new jobs before its loop's I/O, timers and running tasks have a turn.
@@ -848,6 +849,9 @@ impl LoopSide {
         *lock(&worker.side) =
             Some(Side { event_loop: event_loop.clone().unbind(), settings: None });
         worker.made.store(true, Ordering::Release);
+        if trace::is_on() {
+            trace::watch_loop(event_loop);
+        }
         let take = slf.clone().into_any().unbind();
         let bell = lock(&worker.bell).clone();
         let target = Target::Loop { call_soon, call_soon_threadsafe, take, bell };

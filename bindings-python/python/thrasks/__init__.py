@@ -9,6 +9,9 @@ coroutine function over inputs of any length; `threaded_map` and `as_completed` 
 
 Blocking code crosses into async code, and back: `threaded`, `threaded_iterable`, `iterate`,
 `generate`, `iterate_callback`, `FromThreadChannel`, `sync_await` and their kin.
+
+`trace` records which task ran on which loop when; `python -m thrasks` draws that, compares asyncio
+and thrasks on this machine, and tells what there is to run on.
 """
 
 from __future__ import annotations
@@ -41,6 +44,7 @@ __all__ = [
     "ThreadedSeparate",
     "ThreadedTask",
     "ThreadedTaskGroup",
+    "Trace",
     "__version__",
     "all_tasks",
     "as_completed",
@@ -57,6 +61,7 @@ __all__ = [
     "threaded_iterable_separate",
     "threaded_map",
     "threaded_separate",
+    "trace",
     "wait_coroutine",
 ]
 
@@ -95,6 +100,7 @@ from ._threaded import (
     threaded,
     threaded_separate,
 )
+from ._tracing import Trace, trace
 from ._waiting import sync_await, sync_wait_coroutine, wait_coroutine
 from ._wrappers import call, generate, iterate, iterate_callback, single_callback
 

@@ -19,6 +19,7 @@ use crate::{
     imports,
     outcome::Outcome,
     sync::lock,
+    trace,
 };
 
 use super::{
@@ -102,6 +103,7 @@ pub(crate) struct Work {
     args: Py<PyTuple>,
     kwargs: Option<Py<PyDict>>,
     context: Py<PyAny>,
+    traced: trace::Call,
 }
 
 impl Work {
@@ -112,7 +114,8 @@ impl Work {
         context: Py<PyAny>,
     ) -> Self {
         let kwargs = (!kwargs.is_empty()).then(|| kwargs.unbind());
-        Self { function: function.clone().unbind(), args: args.unbind(), kwargs, context }
+        let traced = trace::Call::of(function);
+        Self { function: function.clone().unbind(), args: args.unbind(), kwargs, context, traced }
     }
 
     /// Adds an argument in front.
@@ -124,17 +127,20 @@ impl Work {
     }
 
     /// Makes it. What it holds is dropped before the outcome is passed on.
-    pub(crate) fn run(self, py: Python<'_>) -> Outcome {
+    pub(crate) fn run(mut self, py: Python<'_>) -> Outcome {
+        self.traced.begin(py);
         let kwargs = self.kwargs.as_ref().map(|kwargs| kwargs.bind(py));
         let (context, function) = (self.context.bind(py), self.function.bind(py));
         let result = call_in(context, function, self.args.bind(py), kwargs);
-        match result {
+        let outcome = match result {
             Ok(value) => Outcome::Value(value.unbind()),
             Err(error) => {
                 let error = unambiguous(py, "a function on a thread", error);
                 Outcome::Error(error.into_value(py).into_any())
             }
-        }
+        };
+        self.traced.end(&outcome);
+        outcome
     }
 }
 

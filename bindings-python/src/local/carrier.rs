@@ -17,6 +17,7 @@ use crate::{
     outcome::Outcome,
     spec::close,
     sync::lock,
+    trace::Name,
     worker::Stopwatch,
 };
 
@@ -160,6 +161,7 @@ impl Ride {
             let before = seat.put(coroutine.clone().unbind());
             drop(before);
             worker.shared.first_step_begins(number);
+            target.traced.begin(Name::GIVEN);
             let step = step(&coroutine);
             let cancelled_with = worker.shared.first_step_ends();
             let is_seated = seat.has(&coroutine);

@@ -14,7 +14,14 @@ use pyo3::{
 use thrasks_pool::WorkerId;
 
 use super::{CancelledWith, Job, Shared, Target, carrier};
-use crate::{carrier::may_be, imports, outcome::Outcome, sync::lock, worker::Stopwatch};
+use crate::{
+    carrier::may_be,
+    imports,
+    outcome::Outcome,
+    sync::lock,
+    trace::{self, Name},
+    worker::Stopwatch,
+};
 
 /// How long jobs that never suspend may hold the loop before others have a turn.
 pub(super) const SLICE: Duration = Duration::from_millis(1);
@@ -150,6 +157,7 @@ impl Worker {
     ) -> PyResult<Begun> {
         let py = slf.py();
         self.shared.first_step_begins(number);
+        target.traced.begin(Name::GIVEN);
         let args = (&self.event_loop, coroutine, &self.name, context);
         let made = imports::make_local_task(py).and_then(|make| make.call1(args));
         let cancelled_with = self.shared.first_step_ends();
@@ -175,6 +183,9 @@ impl Worker {
                 Ok(Begun::Ended)
             }
             (None, cancelled_with) => {
+                if target.traced.is_traced() {
+                    trace::suspended(target.traced, task);
+                }
                 let reference = PyWeakrefReference::new(task)?.unbind();
                 lock(&self.shared.running).insert(number, reference);
                 target.awaits(task, true)?;
@@ -193,6 +204,9 @@ impl Worker {
         let Some((number, target)) = lock(&self.current).take() else { return Ok(()) };
         let running = lock(&self.shared.running).remove(&number);
         drop(running);
+        if target.traced.is_traced() {
+            trace::forget(task.as_unbound());
+        }
         target.awaits(task, false)?;
         target.settle(task.py(), outcome)
     }

@@ -54,8 +54,8 @@ fn nothing_gives_an_empty_vec_even_on_a_closed_pool() {
     let pool = pool(1);
     pool.close();
     let none = std::iter::empty::<fn() -> std::future::Ready<u8>>;
-    assert_eq!(run(gather(&pool, none())).unwrap(), []);
-    assert_eq!(run(gather(&pool, none()).limit(3)).unwrap(), []);
+    assert!(run(gather(&pool, none())).unwrap().is_empty());
+    assert!(run(gather(&pool, none()).limit(3)).unwrap().is_empty());
     assert!(run(gather_settled(&pool, none())).is_empty());
 }
 

@@ -9,6 +9,7 @@ use crate::{
     JoinError, Keeper,
     quiet::quietly,
     sync::{Mutex, MutexGuard, lock},
+    traced::Traced,
 };
 
 /// A task as the pool and the handle share it: first the factory, then where the loop leaves the
@@ -19,6 +20,7 @@ use crate::{
 /// joiner's waker excepted).
 pub(crate) struct Cell<F, T> {
     inner: Mutex<Inner<F, T>>,
+    traced: Traced,
 }
 
 struct Inner<F, T> {
@@ -54,7 +56,12 @@ pub(crate) trait Slot<T>: Send + Sync + RefUnwindSafe {
 impl<F, T> Cell<F, T> {
     pub(crate) fn new(factory: F) -> Self {
         let state = State::Pending { cancelled: false, task: None, joiner: None };
-        Self { inner: Mutex::new(Inner { factory: Some(factory), state }) }
+        let inner = Mutex::new(Inner { factory: Some(factory), state });
+        Self { inner, traced: Traced::accept_cell() }
+    }
+
+    pub(crate) fn traced(&self) -> Traced {
+        self.traced
     }
 
     /// A loop begins with the task. Gives nothing when the task was cancelled.
@@ -71,9 +78,10 @@ impl<F, T> Cell<F, T> {
         lock(&self.inner).factory.take()
     }
 
-    fn end(mut inner: MutexGuard<'_, Inner<F, T>>, outcome: Result<T, JoinError>) {
+    fn end(&self, mut inner: MutexGuard<'_, Inner<F, T>>, outcome: Result<T, JoinError>) {
         let State::Pending { task, joiner, .. } = &mut inner.state else { return };
         let (task, joiner) = (task.take(), joiner.take());
+        self.traced.end(&outcome);
         inner.state = State::Done(outcome);
         drop(inner);
         drop(task);
@@ -89,6 +97,7 @@ impl<F: Send, T: Send> Slot<T> for Cell<F, T> {
         let mut inner = lock(&self.inner);
         let begun = inner.factory.is_none();
         let State::Pending { cancelled, task, .. } = &mut inner.state else { return };
+        self.traced.request_cancel();
         if begun {
             *cancelled = true;
             let task = task.take();
@@ -97,7 +106,8 @@ impl<F: Send, T: Send> Slot<T> for Cell<F, T> {
                 waker.wake();
             }
         } else {
-            Self::end(inner, Err(JoinError::cancelled()));
+            self.traced.rename::<F>();
+            self.end(inner, Err(JoinError::cancelled()));
         }
     }
 
@@ -136,7 +146,9 @@ where
     type Future = Fut;
 
     fn begin(self: &Arc<Self>, _key: usize) -> Option<Fut> {
-        self.take_to_begin().map(|factory| factory())
+        let factory = self.take_to_begin()?;
+        self.traced.begin::<Fut>();
+        Some(factory())
     }
 
     fn waits(self: &Arc<Self>, _key: usize, waker: &Waker) -> bool {
@@ -156,9 +168,10 @@ where
     fn ended(self: Arc<Self>, _key: usize, outcome: Result<T, JoinError>) {
         let mut inner = lock(&self.inner);
         match inner.factory.take() {
-            None => Self::end(inner, outcome),
+            None => self.end(inner, outcome),
             Some(factory) => {
                 drop(inner);
+                self.traced.rename::<F>();
                 // Left after the factory is gone, also when the drop of that panics.
                 let _leave = Leave(&self, Some(outcome));
                 drop(factory);
@@ -173,7 +186,7 @@ struct Leave<'a, F, T>(&'a Cell<F, T>, Option<Result<T, JoinError>>);
 impl<F, T> Drop for Leave<'_, F, T> {
     fn drop(&mut self) {
         if let Some(outcome) = self.1.take() {
-            Cell::end(lock(&self.0.inner), outcome);
+            self.0.end(lock(&self.0.inner), outcome);
         }
     }
 }

@@ -23,6 +23,7 @@
 //! | threads made another way | [`Builder::spawn_hook`] |
 //! | tasks kept in a structure of your own | a [`Keeper`] |
 //! | I/O and timers in the loops | async-io, with the feature `io` |
+//! | a timeline of what ran where, for Perfetto | `trace::Trace`, with the feature `trace` |
 //! | an orderly end | [`LoopPool::shutdown`] |
 #![forbid(unsafe_code)]
 
@@ -61,6 +62,9 @@ mod spawner;
 mod sync;
 mod task;
 mod thread;
+#[cfg(feature = "trace")]
+pub mod trace;
+mod traced;
 mod wait;
 mod work;
 

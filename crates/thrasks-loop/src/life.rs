@@ -3,7 +3,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::{Driver, Work, builder::Observers, quiet::discard, shared::Shared};
+use crate::{Driver, Work, builder::Observers, quiet::discard, shared::Shared, traced};
 
 /// What a loop's thread runs, from its first to its last word.
 ///
@@ -23,6 +23,7 @@ impl<J: Send + 'static> Life<J> {
     /// Does not panic, whatever the driver and the hooks do.
     pub(crate) fn live<D: Driver<Job = J>>(self, driver: D) {
         self.shared.enter();
+        traced::enter_loop(self.shared.name());
         let work = Work::new(self.shared.clone());
         // A hook that panics ends the loop, as a driver that does.
         let result = catch_unwind(AssertUnwindSafe(|| {

@@ -20,6 +20,7 @@ use crate::{
     JoinError, Keeper, Task, Work,
     quiet::{discard, quietly},
     relay::{Heard, Spare},
+    traced::Traced,
 };
 
 /// What a task is started on, on the loop's thread.
@@ -57,6 +58,7 @@ impl Bench {
         let mut cx = Context::from_waker(spare.waker());
         let outcome = match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut cx))) {
             Ok(Poll::Pending) => {
+                duty.traced.suspend();
                 let (heard, spare) = spare.hear();
                 self.spare.set(spare);
                 let (heard, _suspended) = (Some(heard), Suspended::new(&self.suspended));
@@ -163,7 +165,11 @@ impl<K: Keeper> Future for Running<K> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         // A cancel that came before there was a waker to find is found here: the executor polls
         // each task once by itself.
+        let traced = self.duty.traced;
         if self.duty.is_cancelled(cx) {
+            if let Some(traced) = traced.told_by_loop() {
+                traced.request_cancel();
+            }
             self.end(Err(JoinError::cancelled()));
             return Poll::Ready(());
         }
@@ -171,7 +177,12 @@ impl<K: Keeper> Future for Running<K> {
             // It waits, as it did after its first step.
             return Poll::Pending;
         }
-        self.step(cx)
+        traced.resume();
+        let poll = self.step(cx);
+        if poll.is_pending() {
+            traced.suspend();
+        }
+        poll
     }
 }
 
@@ -207,7 +218,10 @@ impl<K: Keeper> Drop for Running<K> {
 
 /// The duty to tell of a task's end and to leave its outcome, in this order. Dropped open, it
 /// leaves that the task was cancelled.
-pub(crate) struct Duty<K: Keeper>(Option<Open<K>>);
+pub(crate) struct Duty<K: Keeper> {
+    open: Option<Open<K>>,
+    traced: Traced,
+}
 
 struct Open<K> {
     keeper: Arc<K>,
@@ -216,20 +230,24 @@ struct Open<K> {
 }
 
 impl<K: Keeper> Duty<K> {
-    pub(crate) fn new(keeper: Arc<K>, key: usize, ended: Ended) -> Self {
-        Self(Some(Open { keeper, key, ended }))
+    pub(crate) fn new(keeper: Arc<K>, key: usize, traced: Traced, ended: Ended) -> Self {
+        Self { open: Some(Open { keeper, key, ended }), traced }
     }
 
     fn is_open(&self) -> bool {
-        self.0.is_some()
+        self.open.is_some()
     }
 
     fn is_cancelled(&self, cx: &mut Context<'_>) -> bool {
-        self.0.as_ref().is_some_and(|open| open.keeper.waits(open.key, cx.waker()))
+        self.open.as_ref().is_some_and(|open| open.keeper.waits(open.key, cx.waker()))
     }
 
     pub(crate) fn settle(&mut self, outcome: Result<K::Output, JoinError>) {
-        if let Some(Open { keeper, key, ended }) = self.0.take() {
+        if let Some(Open { keeper, key, ended }) = self.open.take() {
+            // Before anybody learns of it, and may end the trace.
+            if let Some(traced) = self.traced.told_by_loop() {
+                traced.end(&outcome);
+            }
             drop(ended);
             // With nobody waiting, the result is dropped in here, and may panic.
             quietly(|| keeper.ended(key, outcome));

@@ -11,6 +11,7 @@ use crate::{
     cell::Cell,
     permits::Permit,
     run::{Bench, Duty, Ended, Ending},
+    traced::Traced,
 };
 
 /// A future that has not been made yet: what a pool with the driver of this crate is fed with.
@@ -67,7 +68,8 @@ impl Task {
         T: Send + 'static,
     {
         let cell = Arc::new(Cell::new(factory));
-        (Self::kept(cell.clone(), 0), JoinHandle::new(cell))
+        let traced = cell.traced();
+        (Self::traced(cell.clone(), 0, traced), JoinHandle::new(cell))
     }
 
     /// The task that `keeper` knows by this key. It has no handle, and no allocation of its own.
@@ -76,7 +78,11 @@ impl Task {
     ///
     /// See [`Keeper`].
     pub fn kept<K: Keeper>(keeper: Arc<K>, key: usize) -> Self {
-        let start = Unbegun { keeper: Some(keeper), key };
+        Self::traced(keeper, key, Traced::accept())
+    }
+
+    fn traced<K: Keeper>(keeper: Arc<K>, key: usize, traced: Traced) -> Self {
+        let start = Unbegun { keeper: Some(keeper), key, traced };
         Self { start, tag: 0, only: None, permit: None }
     }
 
@@ -131,9 +137,9 @@ impl Task {
         {
             return;
         }
-        let key = self.start.key;
+        let (key, traced) = (self.start.key, self.start.traced);
         if let Some(keeper) = self.start.keeper.take() {
-            keeper.start(key, bench, ended);
+            keeper.start(key, traced, bench, ended);
         }
     }
 
@@ -162,8 +168,8 @@ impl Task {
 
 /// A keeper, its types hidden.
 trait Start: Send + Sync {
-    fn start(self: Arc<Self>, key: usize, bench: &Bench, ended: Ended);
-    fn give_up(self: Arc<Self>, key: usize);
+    fn start(self: Arc<Self>, key: usize, traced: Traced, bench: &Bench, ended: Ended);
+    fn give_up(self: Arc<Self>, key: usize, traced: Traced);
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
 }
 
@@ -171,28 +177,48 @@ trait Start: Send + Sync {
 struct Unbegun {
     keeper: Option<Arc<dyn Start>>,
     key: usize,
+    traced: Traced,
 }
 
 impl Drop for Unbegun {
     fn drop(&mut self) {
         if let Some(keeper) = self.keeper.take() {
-            keeper.give_up(self.key);
+            keeper.give_up(self.key, self.traced);
         }
     }
 }
 
 impl<K: Keeper> Start for K {
-    fn start(self: Arc<Self>, key: usize, bench: &Bench, ended: Ended) {
+    fn start(self: Arc<Self>, key: usize, traced: Traced, bench: &Bench, ended: Ended) {
         let begun = catch_unwind(AssertUnwindSafe(|| self.begin(key)));
-        let mut duty = Duty::new(self, key, ended);
-        match begun {
-            Ok(Some(future)) => bench.run(future, duty),
-            Ok(None) => duty.settle(Err(JoinError::cancelled())),
-            Err(payload) => duty.settle(Err(JoinError::panicked(payload))),
+        let mut duty = Duty::new(self, key, traced, ended);
+        let outcome = match begun {
+            Ok(Some(future)) => {
+                if let Some(traced) = traced.told_by_loop() {
+                    traced.begin::<K::Future>();
+                }
+                bench.run(future, duty);
+                return;
+            }
+            Ok(None) => {
+                if let Some(traced) = traced.told_by_loop() {
+                    traced.request_cancel();
+                }
+                Err(JoinError::cancelled())
+            }
+            Err(payload) => Err(JoinError::panicked(payload)),
+        };
+        if let Some(traced) = traced.told_by_loop() {
+            traced.rename::<K::Future>();
         }
+        duty.settle(outcome);
     }
 
-    fn give_up(self: Arc<Self>, key: usize) {
+    fn give_up(self: Arc<Self>, key: usize, traced: Traced) {
+        if let Some(traced) = traced.told_by_loop() {
+            traced.rename::<K::Future>();
+            traced.end::<K::Output>(&Err(JoinError::cancelled()));
+        }
         self.ended(key, Err(JoinError::cancelled()));
     }
 

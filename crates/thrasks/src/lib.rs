@@ -5,17 +5,16 @@
 //!
 //! ```
 //! # #[cfg(all(feature = "group", feature = "gather"))] {
+//! use futures_lite::future::block_on;
 //! use thrasks::{LoopPool, TaskGroup, gather};
 //!
 //! let pool = LoopPool::builder().threads(2).build().unwrap();
-//! futures_lite::future::block_on(async {
-//!     let squares = gather(&pool, (0..4u32).map(|i| move || async move { i * i })).await;
-//!     assert_eq!(squares.unwrap(), [0, 1, 4, 9]);
-//!     let answer = TaskGroup::<std::io::Error>::scope(&pool, async |group| {
-//!         Ok(group.spawn(|| async { Ok(42) }).unwrap().await.unwrap())
-//!     });
-//!     assert_eq!(answer.await.unwrap(), 42);
+//! let squares = gather(&pool, (0..4u32).map(|i| move || async move { i * i }));
+//! assert_eq!(block_on(squares.into_future()).unwrap(), [0, 1, 4, 9]);
+//! let answer = TaskGroup::<std::io::Error>::scope(&pool, async |group| {
+//!     Ok(group.spawn(|| async { Ok(42) }).unwrap().await.unwrap())
 //! });
+//! assert_eq!(block_on(answer).unwrap(), 42);
 //! # }
 //! ```
 //!
@@ -28,6 +27,7 @@
 //! | one task, on any loop or a certain one | [`LoopPool`], [`LoopThread`] | [`loops`], `loop` |
 //! | to choose who runs what | [`RoundRobin`], [`LeastLoaded`], [`Placement`] | [`sched`] |
 //! | timers and I/O of async-io in the loops | nothing more | `io` |
+//! | a timeline of what ran where, for Perfetto | `trace::Trace` | `trace` |
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // The table names every part. Without some of them, it is not what anybody reads.
@@ -44,6 +44,8 @@ pub use thrasks_bridge::{
 pub use thrasks_gather::{self as gather, Failure, Panic, gather, gather_settled, try_gather};
 #[cfg(feature = "group")]
 pub use thrasks_group::{self as group, ChildError, GroupError, GroupHandle, TaskGroup};
+#[cfg(feature = "trace")]
+pub use thrasks_loop::trace;
 #[cfg(feature = "loop")]
 pub use thrasks_loop::{self as loops, JoinError, JoinHandle, LoopPool, LoopThread, Report};
 #[cfg(feature = "pool")]
