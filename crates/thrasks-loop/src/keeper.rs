@@ -71,7 +71,36 @@ pub trait Keeper: Send + Sync + 'static {
     ///
     /// # Examples
     ///
-    /// See [`Keeper`].
+    /// ```
+    /// # use std::{future::{Ready, ready}, sync::{Arc, Mutex}, task::Waker};
+    /// # use thrasks_loop::{JoinError, Keeper};
+    /// /// Has one task, until somebody takes it back.
+    /// #[derive(Default)]
+    /// struct One {
+    ///     taken_back: bool,
+    ///     outcome: Mutex<Option<Result<u8, JoinError>>>,
+    /// }
+    ///
+    /// impl Keeper for One {
+    ///     type Output = u8;
+    ///     type Future = Ready<u8>;
+    ///
+    ///     fn begin(self: &Arc<Self>, key: usize) -> Option<Ready<u8>> {
+    ///         (!self.taken_back).then(|| ready(key as u8))
+    ///     }
+    /// #
+    /// #   fn waits(self: &Arc<Self>, _key: usize, _waker: &Waker) -> bool {
+    /// #       self.taken_back
+    /// #   }
+    /// #
+    /// #   fn ended(self: Arc<Self>, _key: usize, outcome: Result<u8, JoinError>) {
+    /// #       *self.outcome.lock().unwrap() = Some(outcome);
+    /// #   }
+    /// }
+    ///
+    /// assert!(Arc::new(One::default()).begin(7).is_some());
+    /// assert!(Arc::new(One { taken_back: true, ..One::default() }).begin(7).is_none());
+    /// ```
     fn begin(self: &Arc<Self>, key: usize) -> Option<Self::Future>;
 
     /// The task has waited, or is about to; `waker` makes its loop come to it again. Returns whether
@@ -82,13 +111,82 @@ pub trait Keeper: Send + Sync + 'static {
     ///
     /// # Examples
     ///
-    /// See [`Keeper`].
+    /// ```
+    /// use std::{future::{Pending, pending}, sync::{Arc, Mutex}, task::Waker};
+    /// use thrasks_loop::{JoinError, Keeper};
+    ///
+    /// /// Has one task, which waits until it is cancelled.
+    /// #[derive(Default)]
+    /// struct Waiting(Mutex<(bool, Option<Waker>)>);
+    ///
+    /// impl Waiting {
+    ///     fn cancel(&self) {
+    ///         let waker = {
+    ///             let mut state = self.0.lock().unwrap();
+    ///             state.0 = true;
+    ///             state.1.take()
+    ///         };
+    ///         waker.map(Waker::wake);
+    ///     }
+    /// }
+    ///
+    /// impl Keeper for Waiting {
+    /// #   type Output = ();
+    /// #   type Future = Pending<()>;
+    /// #
+    /// #   fn begin(self: &Arc<Self>, _key: usize) -> Option<Pending<()>> {
+    /// #       Some(pending())
+    /// #   }
+    /// #
+    ///     fn waits(self: &Arc<Self>, _key: usize, waker: &Waker) -> bool {
+    ///         let mut state = self.0.lock().unwrap();
+    ///         state.1 = Some(waker.clone());
+    ///         state.0
+    ///     }
+    /// #
+    /// #   fn ended(self: Arc<Self>, _key: usize, _outcome: Result<(), JoinError>) {}
+    /// }
+    ///
+    /// let waiting = Arc::new(Waiting::default());
+    /// assert!(!waiting.waits(0, Waker::noop()));
+    /// waiting.cancel();
+    /// assert!(waiting.waits(0, Waker::noop()));
+    /// ```
     fn waits(self: &Arc<Self>, key: usize, waker: &Waker) -> bool;
 
     /// The task has ended, and nothing is left of its future.
     ///
     /// # Examples
     ///
-    /// See [`Keeper`].
+    /// ```
+    /// use std::{future::{Ready, ready}, sync::{Arc, mpsc}, task::Waker};
+    /// use thrasks_loop::{JoinError, Keeper, Task};
+    ///
+    /// /// Tells how its tasks ended.
+    /// struct Telling(mpsc::Sender<(usize, bool)>);
+    ///
+    /// impl Keeper for Telling {
+    /// #   type Output = ();
+    /// #   type Future = Ready<()>;
+    /// #
+    /// #   fn begin(self: &Arc<Self>, _key: usize) -> Option<Ready<()>> {
+    /// #       Some(ready(()))
+    /// #   }
+    /// #
+    /// #   fn waits(self: &Arc<Self>, _key: usize, _waker: &Waker) -> bool {
+    /// #       false
+    /// #   }
+    /// #
+    ///     fn ended(self: Arc<Self>, key: usize, outcome: Result<(), JoinError>) {
+    ///         let cancelled = outcome.is_err_and(|error| error.is_cancelled());
+    ///         let _ = self.0.send((key, cancelled));
+    ///     }
+    /// }
+    ///
+    /// let (send, told) = mpsc::channel();
+    /// drop(Task::kept(Arc::new(Telling(send)), 3));
+    /// assert_eq!(told.recv()?, (3, true));
+    /// # Ok::<(), mpsc::RecvError>(())
+    /// ```
     fn ended(self: Arc<Self>, key: usize, outcome: Result<Self::Output, JoinError>);
 }

@@ -76,7 +76,35 @@ impl Task {
     ///
     /// # Examples
     ///
-    /// See [`Keeper`].
+    /// ```
+    /// use std::{future::{Ready, ready}, sync::{Arc, mpsc, Mutex}, task::Waker};
+    /// use thrasks_loop::{JoinError, Keeper, LoopPool, Task};
+    ///
+    /// struct Doubles(Mutex<mpsc::Sender<usize>>);
+    ///
+    /// impl Keeper for Doubles {
+    ///     type Output = usize;
+    ///     type Future = Ready<usize>;
+    ///
+    ///     fn begin(self: &Arc<Self>, key: usize) -> Option<Ready<usize>> {
+    ///         Some(ready(2 * key))
+    ///     }
+    /// #
+    /// #   fn waits(self: &Arc<Self>, _key: usize, _waker: &Waker) -> bool {
+    /// #       false
+    /// #   }
+    ///
+    ///     fn ended(self: Arc<Self>, _key: usize, outcome: Result<usize, JoinError>) {
+    ///         let _ = outcome.map(|double| self.0.lock().unwrap().send(double));
+    ///     }
+    /// }
+    ///
+    /// let pool = LoopPool::builder().threads(1).build()?;
+    /// let (send, doubles) = mpsc::channel();
+    /// pool.submit(Task::kept(Arc::new(Doubles(Mutex::new(send))), 21))?;
+    /// assert_eq!(doubles.recv()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn kept<K: Keeper>(keeper: Arc<K>, key: usize) -> Self {
         Self::traced(keeper, key, Traced::accept())
     }

@@ -22,6 +22,11 @@ pin_project! {
     ///
     /// When the factory or the future does. What is left of it then is to be dropped.
     ///
+    /// # Cancel safety
+    ///
+    /// A drop drops the factory, or the future, as far as it came: what that held is lost.
+    /// Awaited by reference, it can be awaited again.
+    ///
     /// # Examples
     ///
     /// ```
@@ -56,7 +61,19 @@ where
     ///
     /// # Examples
     ///
-    /// See [`Enclosed`].
+    /// ```
+    /// use std::sync::Arc;
+    /// use thrasks_group::{Enclosed, Enclosure};
+    ///
+    /// struct Nothing;
+    /// impl Enclosure for Nothing {
+    ///     fn hold(&self) {}
+    ///     fn release(&self) {}
+    /// }
+    ///
+    /// let enclosed = Enclosed::new(|| async { 6 * 7 }, Arc::new(Nothing));
+    /// assert_eq!(futures_lite::future::block_on(enclosed), 42);
+    /// ```
     pub fn new(factory: F, enclosure: Arc<C>) -> Self {
         Self { stage: Stage::new(factory), enclosure: Some(enclosure) }
     }
