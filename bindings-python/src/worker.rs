@@ -1,4 +1,9 @@
-//! A loop thread that runs an asyncio loop: the driver, and the callback that takes work.
+//! A loop thread that runs an asyncio loop: the driver, and the worker that those who wake it know.
+
+mod doorbell;
+mod side;
+mod stopwatch;
+mod taking;
 
 use std::{
     cell::{Cell, RefCell},
@@ -7,22 +12,26 @@ use std::{
         Arc, Mutex, OnceLock,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
-    task::{Wake, Waker},
-    thread::Thread,
-    time::{Duration, Instant},
+    task::{Wake as _, Waker},
+    time::Duration,
 };
 
 use pyo3::{
     exceptions::PyRuntimeError,
     intern,
     prelude::*,
-    types::{PyDict, PyInt, PyString},
+    types::{PyDict, PyInt},
 };
-use thrasks_loop::{Driver, LoopHandle, Next, Work};
+use thrasks_loop::{Driver, LoopHandle, Work};
+
+use self::{
+    doorbell::{Doorbell, Target},
+    side::NapEnd,
+};
+pub(crate) use self::{side::LoopSide, stopwatch::Stopwatch};
 
 use crate::{
     bell::Bell,
-    carrier::{self, Passenger},
     home::Home,
     imports,
     job::Job,
@@ -33,23 +42,10 @@ use crate::{
     spec::{self, Source, Spec},
     sync::{Padded, lock},
     tidy::Holdings,
-    trace,
 };
 
 /// How long a worker takes up new jobs before its loop's I/O, timers and running tasks have a turn.
 pub(crate) const SLICE: Duration = Duration::from_millis(1);
-
-/// How many more unfinished jobs than the worker with the fewest a worker may have and still take
-/// the next one of a shared queue at once, when its last one has suspended. Further ahead it takes
-/// one each `PACE`: never none, since a job may be waiting for one that waits in the queue.
-const MAX_LEAD: usize = 4;
-
-/// How many jobs that suspend such a worker takes at most before they go on: a turn of its loop costs
-/// as much as some of them.
-const MAX_AT_ONCE: usize = 32;
-
-/// How many seconds a worker that is far ahead waits before it takes the next job.
-const PACE: f64 = 0.001;
 
 /// How many seconds a worker naps that has run out of tasks: see [`Worker::nap`].
 const NAP: f64 = 0.001;
@@ -138,62 +134,6 @@ struct Side {
     event_loop: Py<PyAny>,
     /// Which version of a caller's settings it has taken over.
     settings: Option<u64>,
-}
-
-/// How a worker's thread is woken: by its loop when that runs, by unparking before.
-#[derive(Default)]
-struct Doorbell(Mutex<Target>);
-
-#[derive(Default)]
-enum Target {
-    /// The thread has not begun to look for work. Its first look will find what there is.
-    #[default]
-    Nobody,
-    Loop {
-        call_soon: Py<PyAny>,
-        call_soon_threadsafe: Py<PyAny>,
-        take: Py<PyAny>,
-        bell: Option<Arc<Bell>>,
-    },
-    Parked(Thread),
-}
-
-impl Wake for Doorbell {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        let here = HERE.with_borrow(|worker| {
-            worker.as_ref().is_some_and(|worker| Arc::ptr_eq(&worker.doorbell, self))
-        });
-        if here && TAKING.get() {
-            return;
-        }
-        let bell = match &*lock(&self.0) {
-            Target::Loop { bell: Some(bell), .. } if !here => Some(bell.clone()),
-            _ => None,
-        };
-        if bell.is_some_and(|bell| bell.ring()) {
-            return;
-        }
-        Python::attach(|py| {
-            let (bell, take) = match &*lock(&self.0) {
-                Target::Nobody => return,
-                Target::Parked(thread) => return thread.unpark(),
-                // The loop is awake: it sees to it before it sleeps.
-                Target::Loop { call_soon, take, .. } if here => {
-                    (call_soon.clone_ref(py), take.clone_ref(py))
-                }
-                Target::Loop { call_soon_threadsafe, take, .. } => {
-                    (call_soon_threadsafe.clone_ref(py), take.clone_ref(py))
-                }
-            };
-            // A loop that is closed: the thread is past its last look, and what was sent to it is
-            // dropped, and told, by the loop thread's own end.
-            ring::ring(py, bell.bind(py), take.bind(py));
-        });
-    }
 }
 
 impl Driver for AsyncioDriver {
@@ -542,374 +482,5 @@ impl Worker {
             self.event_loop(py).call_method1(intern!(py, "set_exception_handler"), (py.None(),))?;
         }
         Ok(())
-    }
-}
-
-/// The callback of a timer: ends a worker's nap.
-#[pyclass(frozen, module = "thrasks._thrasks", name = "_NapEnd")]
-struct NapEnd {
-    worker: Arc<Worker>,
-}
-
-#[pymethods]
-impl NapEnd {
-    fn __call__(&self) {
-        self.worker.timed.store(false, Ordering::Relaxed);
-        self.worker.rouse();
-    }
-}
-
-/// A callback of the loop of a worker that is far ahead: takes up work when it is so no more, after
-/// some turns of the loop, or after a while.
-#[pyclass(frozen, module = "thrasks._thrasks", name = "_Pause")]
-struct Pause {
-    side: Py<LoopSide>,
-    turns: u8,
-}
-
-impl Pause {
-    /// What is ready to go on and ends then has ended after so many turns: a step, and a callback.
-    const TURNS: u8 = 2;
-}
-
-#[pymethods]
-impl Pause {
-    fn __call__(&self, py: Python<'_>) -> PyResult<()> {
-        let side = self.side.bind(py);
-        let worker = &side.get().worker;
-        let still = SHARES.with_borrow(|shares| standing(worker, shares.front()).0);
-        if !still || worker.leaving.load(Ordering::Acquire) {
-            return LoopSide::__call__(side);
-        }
-        let event_loop = worker.event_loop(py);
-        if self.turns < Self::TURNS {
-            let pause = Self { side: side.clone().unbind(), turns: self.turns + 1 };
-            event_loop.call_method1(intern!(py, "call_soon"), (pause,))?;
-        } else {
-            event_loop.call_method1(intern!(py, "call_later"), (PACE, side))?;
-        }
-        Ok(())
-    }
-}
-
-/// When a worker's loop is to take up work again.
-enum Again {
-    WhenWoken,
-    /// After what waits on the loop now.
-    Soon,
-    AfterPace,
-    /// It is to stop.
-    Never,
-}
-
-/// Takes up work, until there is none or the loop's own callbacks are to have a turn. Returns when to
-/// do so again, and whether any of it was a task that was sent by itself, as more may be.
-fn take_up(py: Python<'_>, worker: &Arc<Worker>) -> (Again, bool) {
-    let mut tired = false;
-    with_work(Work::acknowledge);
-    let mut watch = Stopwatch::default();
-    let mut found = None;
-    let mut in_a_row = 0;
-    loop {
-        let next = found.take().or_else(|| with_work(Work::next)).unwrap_or(Next::Stop);
-        let suspended = match next {
-            Next::Job(Order::Start(sent)) | Next::Posted(Order::Start(sent)) => {
-                tired = true;
-                start(py, worker, Passenger::Job(sent), &mut watch, &mut found)
-            }
-            Next::Job(Order::Item(item)) | Next::Posted(Order::Item(item)) => {
-                start(py, worker, Passenger::Item(item), &mut watch, &mut found)
-            }
-            Next::Posted(Order::Share(share)) | Next::Job(Order::Share(share)) => {
-                start(py, worker, Passenger::Share(share), &mut watch, &mut found)
-            }
-            Next::Posted(Order::CancelAll(gather, message))
-            | Next::Job(Order::CancelAll(gather, message)) => {
-                gather.cancel_suspended(py, worker, message.as_ref());
-                false
-            }
-            Next::Posted(Order::Cancel(job, message)) | Next::Job(Order::Cancel(job, message)) => {
-                job.cancel_task(py, message);
-                false
-            }
-            Next::Posted(Order::Clean(order)) | Next::Job(Order::Clean(order)) => {
-                // What else has been sent is not to wait for what went wrong here.
-                if let Err(error) = order.carry_out(py, &worker.event_loop(py)) {
-                    error.write_unraisable(py, None);
-                }
-                false
-            }
-            Next::Idle if with_work(Work::is_notified).unwrap_or(false) => {
-                with_work(Work::acknowledge);
-                false
-            }
-            Next::Idle => match SHARES.with_borrow_mut(VecDeque::pop_front) {
-                Some(share) => start(py, worker, Passenger::Share(share), &mut watch, &mut found),
-                None => return (Again::WhenWoken, tired),
-            },
-            Next::Stop => return (Again::Never, tired),
-        };
-        let is_over = watch.has_passed(SLICE);
-        // A worker that shares a queue takes the next job only when it can run it at once: a task
-        // that has just suspended may be ready to go on, and goes first.
-        if suspended && with_work(Work::is_shared).unwrap_or(false) {
-            let share = match &found {
-                Some(Next::Posted(Order::Share(share))) => Some(share),
-                _ => None,
-            };
-            let (far_ahead, backlog) = standing(worker, share);
-            // A task that has not so much as begun does not count as suspended.
-            let at_once =
-                if imports::has_eager_tasks(py) { MAX_AT_ONCE.min(backlog / 8) } else { 0 };
-            if !far_ahead && !is_over && in_a_row < at_once {
-                in_a_row += 1;
-                continue;
-            }
-            set_aside(&mut found);
-            let again = if far_ahead { Again::AfterPace } else { Again::Soon };
-            return (again, tired);
-        }
-        // What has been found already is seen to, whatever the time: but for a share, which waits.
-        if is_over {
-            set_aside(&mut found);
-        }
-        if found.is_none() && is_over {
-            return (Again::Soon, tired);
-        }
-    }
-}
-
-/// Keeps a share that was found for when all else has been seen to.
-fn set_aside(found: &mut Option<Next<Order>>) {
-    match found.take() {
-        Some(Next::Posted(Order::Share(share))) => {
-            SHARES.with_borrow_mut(|shares| shares.push_back(share));
-        }
-        other => *found = other,
-    }
-}
-
-/// Whether a worker that shares a queue, or this share, is too far ahead of the others to take the
-/// next job at once; and how many wait for each of them.
-///
-/// While everybody has enough to do, one may get ahead by a part of what is left, as in guided
-/// self-scheduling (Polychronopoulos and Kuck, 1987): the rest evens it out.
-fn standing(worker: &Worker, share: Option<&Share>) -> (bool, usize) {
-    let (lead, backlog) = match share {
-        Some(share) => (share.lead(worker), share.backlog()),
-        None => with_work(|work| (work.lead(), work.backlog())).unwrap_or_default(),
-    };
-    (lead > MAX_LEAD.max(backlog / 4), backlog)
-}
-
-/// Starts a job, by itself or with others that come next. Returns whether the last one has suspended.
-fn start(
-    py: Python<'_>,
-    worker: &Arc<Worker>,
-    job: Passenger,
-    watch: &mut Stopwatch,
-    found: &mut Option<Next<Order>>,
-) -> bool {
-    STARTING.set(Some(job.home().clone()));
-    let suspended = if carrier::may_be(py) {
-        carrier::carry(py, worker, job, watch, found)
-    } else {
-        job.start_by_itself(py, worker, found)
-    };
-    drop(STARTING.take());
-    suspended
-}
-
-/// Tells when a time has passed, without a look at the clock each time it is asked: while what is
-/// done between is short, it looks now and then.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Stopwatch {
-    start: Option<Instant>,
-    last: Duration,
-    /// How often it may be asked before it looks, and how often it has been.
-    stride: u32,
-    asked: u32,
-    passed: bool,
-}
-
-impl Stopwatch {
-    /// Between two looks it is asked so often at most.
-    const MAX_STRIDE: u32 = 16;
-    /// What is short.
-    const SHORT: Duration = Duration::from_micros(10);
-
-    /// Whether so much time has passed. Once it has, that stays so.
-    pub(crate) fn has_passed(&mut self, time: Duration) -> bool {
-        self.asked += 1;
-        if self.passed || self.asked <= self.stride {
-            return self.passed;
-        }
-        let spent = self.start.get_or_insert_with(Instant::now).elapsed();
-        let short = (spent - self.last) / self.asked < Self::SHORT;
-        self.stride = if short { (self.stride * 2 + 1).min(Self::MAX_STRIDE - 1) } else { 0 };
-        self.last = spent;
-        self.asked = 0;
-        self.passed = spent >= time;
-        self.passed
-    }
-}
-
-/// A worker as its own loop and the Python half of its thread see it.
-#[pyclass(frozen, module = "thrasks._thrasks", name = "_LoopSide")]
-pub(crate) struct LoopSide {
-    worker: Arc<Worker>,
-}
-
-#[pymethods]
-impl LoopSide {
-    /// Takes up work: the callback with which the loop is woken.
-    fn __call__(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let py = slf.py();
-        let worker = &slf.get().worker;
-        if worker.leaving.load(Ordering::Acquire) {
-            // A wake-up that was on its way. To stop the loop now would cut its end short.
-            return Ok(());
-        }
-        worker.napping.store(false, Ordering::SeqCst);
-        TAKING.set(true);
-        let (again, tired) = take_up(py, worker);
-        TAKING.set(false);
-        // For what this worker has sent to itself meanwhile, nobody has rung.
-        let again = match again {
-            Again::AfterPace if !with_work(Work::is_notified).unwrap_or(false) => {
-                let pause = Pause { side: slf.clone().unbind(), turns: 0 };
-                worker.event_loop(py).call_method1(intern!(py, "call_soon"), (pause,))?;
-                return Ok(());
-            }
-            Again::AfterPace | Again::Soon => true,
-            Again::WhenWoken => {
-                worker.look(py)?;
-                if tired {
-                    return worker.nap(py);
-                }
-                false
-            }
-            Again::Never => {
-                worker.event_loop(py).call_method0(intern!(py, "stop"))?;
-                false
-            }
-        };
-        if again {
-            worker.event_loop(py).call_method1(intern!(py, "call_soon"), (slf,))?;
-        }
-        Ok(())
-    }
-
-    /// The name of the thread.
-    #[getter]
-    fn name<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
-        PyString::new(py, self.worker.handle().name())
-    }
-
-    /// Whether the thread is to end.
-    #[getter]
-    fn stopping(&self) -> bool {
-        with_work(Work::is_stopping).unwrap_or(true)
-    }
-
-    /// Answers the bell: what the loop calls when that can be read.
-    fn answer(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let bell = lock(&slf.get().worker.bell).clone();
-        if let Some(bell) = bell {
-            bell.hush();
-        }
-        Self::__call__(slf)
-    }
-
-    /// The bell is the worker's from now on, which closes it: its loop is to call `answer` when it can
-    /// be read.
-    fn own_bell(&self, descriptor: i32) {
-        *lock(&self.worker.bell) = Some(Arc::new(Bell::new(descriptor)));
-    }
-
-    /// This is where the loop keeps what it has, the loop's own as yet.
-    #[expect(clippy::unused_self, reason = "it is this thread's")]
-    fn show(
-        &self,
-        event_loop: &Bound<'_, PyAny>,
-        descriptors: Bound<'_, PyDict>,
-        generators: Bound<'_, PyAny>,
-    ) -> PyResult<()> {
-        HOLDINGS.set(Some(Holdings::of(event_loop, descriptors, generators)?));
-        Ok(())
-    }
-
-    /// Takes work from now on, on this loop.
-    fn attach(slf: &Bound<'_, Self>, event_loop: &Bound<'_, PyAny>) -> PyResult<()> {
-        let py = slf.py();
-        let worker = &slf.get().worker;
-        let call_soon = event_loop.getattr(intern!(py, "call_soon"))?.unbind();
-        let call_soon_threadsafe =
-            event_loop.getattr(intern!(py, "call_soon_threadsafe"))?.unbind();
-        *lock(&worker.side) =
-            Some(Side { event_loop: event_loop.clone().unbind(), settings: None });
-        worker.made.store(true, Ordering::Release);
-        if trace::is_on() {
-            trace::watch_loop(event_loop);
-        }
-        let take = slf.clone().into_any().unbind();
-        let bell = lock(&worker.bell).clone();
-        let target = Target::Loop { call_soon, call_soon_threadsafe, take, bell };
-        *lock(&worker.doorbell.0) = target;
-        // What came before there was anybody to wake.
-        event_loop.call_method1(intern!(py, "call_soon"), (slf,))?;
-        Ok(())
-    }
-
-    /// Takes no more work: what is still sent to this worker is dropped when its thread ends.
-    fn leave(&self) {
-        self.worker.leaving.store(true, Ordering::Release);
-    }
-
-    /// The loop could not be made: answers every job with the reason, until the thread is to end.
-    fn refuse(&self, py: Python<'_>, error: &Bound<'_, PyAny>) {
-        let worker = &self.worker;
-        *lock(&worker.failure) = Some(error.clone().unbind());
-        worker.spoil();
-        *lock(&worker.doorbell.0) = Target::Parked(std::thread::current());
-        'looking: loop {
-            with_work(Work::acknowledge);
-            loop {
-                match with_work(Work::next).unwrap_or(Next::Stop) {
-                    Next::Job(Order::Start(sent)) => {
-                        sent.into_job().fail(py, PyErr::from_value(error.clone()));
-                        worker.finish();
-                    }
-                    Next::Posted(Order::Start(sent)) => {
-                        sent.into_job().fail(py, PyErr::from_value(error.clone()));
-                    }
-                    Next::Job(Order::Item(item)) => {
-                        item.fail(py, worker, PyErr::from_value(error.clone()));
-                    }
-                    Next::Posted(Order::Share(share)) => {
-                        share.fail(py, &PyErr::from_value(error.clone()));
-                    }
-                    // There is nothing to cancel and nothing to clean: dropped, it is done.
-                    Next::Posted(_) | Next::Job(_) => {}
-                    Next::Idle => break,
-                    Next::Stop => break 'looking,
-                }
-            }
-            py.detach(std::thread::park);
-        }
-        // Nobody asks for it any more.
-        drop(worker.take_failure());
-    }
-
-    /// Ends the thread, if it has been idle in the cache for this many seconds.
-    fn retire(&self, py: Python<'_>, idle_for: f64) -> bool {
-        // Whoever started the thread may not yet have said which it is: then it is not idle.
-        let Some(handle) = self.worker.handle.get() else { return false };
-        let idle_for = Duration::try_from_secs_f64(idle_for).unwrap_or_default();
-        let retired = crate::threads::cache().retire(handle, idle_for);
-        let found = retired.is_some();
-        // Dropping it stops it, which needs no thread to be waited for.
-        py.detach(|| drop(retired));
-        found
     }
 }
