@@ -11,6 +11,7 @@ from __future__ import annotations
 __all__: list[str] = []
 
 import asyncio
+import contextlib
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -28,7 +29,9 @@ def disown(loop: asyncio.AbstractEventLoop, task: Any) -> None:
     if sys.version_info >= (3, 12):
         tasks: Any = asyncio.tasks
         tasks._unregister_eager_task(task)
-        tasks._swap_current_task(loop, None)
+        # 3.12 complains where there is none.
+        with contextlib.suppress(KeyError):
+            tasks._swap_current_task(loop, None)
 
 
 def _forget(task: Any) -> None:

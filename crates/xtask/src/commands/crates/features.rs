@@ -109,8 +109,8 @@ c = [\"a\", \"x/y\"]
             sets(&read(&fs::read_to_string(file).unwrap()).unwrap()).len()
         };
         assert_eq!(count("thrasks-sched"), 1);
-        assert_eq!(count("thrasks-loop"), 2);
-        // Nothing, the schedulers, and the loops with any of five others.
-        assert_eq!(count("thrasks"), 2 + 32);
+        assert_eq!(count("thrasks-loop"), 4);
+        // Nothing, the schedulers, and the loops with any of six others.
+        assert_eq!(count("thrasks"), 2 + 64);
     }
 }
