@@ -27,6 +27,9 @@ const PLAIN: &str = "plain";
 /// asked for.
 const QUICK: [&str; 4] = ["-m", "not process and not slow", IN_TWO[0], IN_TWO[1]];
 
+/// What else the flavours leave out: code on threads, traces and types are the same in each of them.
+const THE_SAME: [&str; 4] = ["bridge", "bridge_readmes", "tracing", "typed"];
+
 /// In two processes, since most of the tests wait for something most of the time.
 const IN_TWO: [&str; 2] = ["-n", "2"];
 
@@ -64,7 +67,13 @@ pub(super) fn others(
         if let Some(why) = objection(flavour, interpreter) {
             steps.skip(&step, why);
         } else {
-            steps.run(&step, || run(project, environment, flavour, &QUICK, args))?;
+            let ignored = THE_SAME.map(|folder| {
+                let mut option = OsString::from("--ignore=");
+                option.push(pytest::tests(project).join(folder));
+                option
+            });
+            let args: Vec<_> = ignored.into_iter().chain(args.iter().cloned()).collect();
+            steps.run(&step, || run(project, environment, flavour, &QUICK, &args))?;
         }
     }
     if interpreter.free_threaded {
