@@ -76,7 +76,7 @@ class Trace:
 def trace(path: str | os.PathLike[str], *, max_events: int = MAX_EVENTS) -> Trace:
     """Record what runs on the loops of thrasks during a ``with`` block, and write it to a file.
 
-    The file is in the Chrome trace event format, which https://ui.perfetto.dev opens, and
+    The file is in the Chrome trace event format, which Perfetto (ui.perfetto.dev) opens, and
     ``python -m thrasks trace`` draws. It has a lane for each thread, with the steps of the tasks
     that ran there, an arrow to each task from where it was submitted, and each task's whole life:
     when it was queued, when suspended, when it was asked to end, and how it ended. In it are the
