@@ -375,7 +375,7 @@ impl Job {
             trace::ended(self.traced, task, &outcome);
         }
         if let State::Running { .. } = old {
-            worker.ended(py, self);
+            worker.ended(self);
         }
         // Before the outcome is on its way: what the worker made dies on the worker's own thread,
         // not some time later when another thread lets go of the last reference.

@@ -36,7 +36,6 @@ use crate::{
     imports,
     job::Job,
     orders::Order,
-    ring,
     settings::Settings,
     share::Share,
     spec::{self, Source, Spec},
@@ -219,7 +218,7 @@ impl Worker {
     }
 
     /// It has ended. On the worker's thread.
-    pub(crate) fn ended(&self, py: Python<'_>, job: &Arc<Job>) {
+    pub(crate) fn ended(&self, job: &Arc<Job>) {
         let mut suspended = lock(&self.suspended);
         let ended = suspended.remove(&(Arc::as_ptr(job) as usize));
         let left = suspended.len();
@@ -228,17 +227,8 @@ impl Worker {
         drop(ended);
         if left == 0 && self.looks() {
             // When what is ready on the loop has had its turn.
-            self.come_back(py);
+            self.doorbell.wake_by_ref();
         }
-    }
-
-    /// Has the loop take up work again, soon. On the worker's thread.
-    fn come_back(&self, py: Python<'_>) {
-        let (call_soon, take) = match &*lock(&self.doorbell.0) {
-            Target::Loop { call_soon, take, .. } => (call_soon.clone_ref(py), take.clone_ref(py)),
-            Target::Nobody | Target::Parked(_) => return,
-        };
-        ring::ring(py, call_soon.bind(py), take.bind(py));
     }
 
     /// How many jobs have suspended here, or had a moment ago.
